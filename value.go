@@ -1,6 +1,9 @@
 package aegis
 
-import "unsafe"
+import (
+	"unicode/utf8"
+	"unsafe"
+)
 
 // Value is one value inside a Doc. The zero Value is absent.
 type Value struct {
@@ -130,4 +133,49 @@ func (v Value) Variants() []Value {
 // Contains reports whether w is v or a value inside v.
 func (v Value) Contains(w Value) bool {
 	return v.d != nil && v.d == w.d && w.i >= v.i && w.i < v.d.nodes[v.i].next
+}
+
+// AppendQuoted appends s as a JSON string. What is not valid UTF-8 becomes U+FFFD.
+func AppendQuoted(dst []byte, s string) []byte {
+	const hex = "0123456789abcdef"
+	dst = append(dst, '"')
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			dst = append(dst, '\\', byte(r))
+		case r < ' ':
+			dst = append(dst, '\\', 'u', '0', '0', hex[r>>4], hex[r&15])
+		default:
+			dst = utf8.AppendRune(dst, r)
+		}
+	}
+	return append(dst, '"')
+}
+
+// AppendValue appends v as compact JSON: the same value, with numbers as they were written.
+func AppendValue(dst []byte, v Value) []byte {
+	switch v.Kind() {
+	case Absent:
+		return append(dst, "null"...)
+	case String:
+		return AppendQuoted(dst, v.Str())
+	case List, Object:
+	default:
+		return append(dst, v.Text()...)
+	}
+	open, shut := byte('['), byte(']')
+	if v.Kind() == Object {
+		open, shut = '{', '}'
+	}
+	dst = append(dst, open)
+	for m := v.First(); m.Kind() != Absent; m = v.After(m) {
+		if dst[len(dst)-1] != open || m != v.First() {
+			dst = append(dst, ',')
+		}
+		if v.Kind() == Object {
+			dst = append(AppendQuoted(dst, m.Key()), ':')
+		}
+		dst = AppendValue(dst, m)
+	}
+	return append(dst, shut)
 }

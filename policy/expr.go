@@ -11,43 +11,43 @@ type Op uint8
 
 // The operators. Operands are in Expr.Sub unless said otherwise.
 const (
-	OpPath      Op = iota // Root, Fields
-	OpLiteral             // Lit
-	OpList                // List: a literal list of one kind (written, or a named list)
-	OpAnd                 // two
-	OpOr                  // two
-	OpNot                 // one
-	OpEq                  // two; likewise up to OpGe
-	OpNe                  //
-	OpLt                  //
-	OpLe                  //
-	OpGt                  //
-	OpGe                  //
-	OpIn                  // value, list
-	OpHas                 // a path of at least one field
-	OpAdd                 // two; likewise OpSub and OpMul (unary minus is 0 - x)
-	OpSub                 //
-	OpMul                 //
-	OpSize                // a string or a list
-	OpStarts              // string; Lit is the prefix
-	OpEnds                // string; Lit is the suffix
-	OpContains            // string; Lit is the part
-	OpMatches             // string; Lit is an RE2 pattern that may match anywhere
-	OpLower               // string
-	OpExists              // list, body; the body's bound variable is Var
-	OpAll                 // list, body
-	OpHost                // a URL: its host in lower case
-	OpDomain              // an e-mail address: its domain in lower case
-	OpLinks               // text: the list of hosts of the URLs in it
-	OpInCIDR              // string; Lit is the network
-	OpUnix                // the call's time in seconds
-	OpHour                // the call's hour, 0 to 23; Lit is the zone
-	OpWeekday             // the call's weekday, 0 is Sunday; Lit is the zone
-	OpCount               // Feature; likewise the rest
-	OpSeen                //
-	OpSum                 //
-	OpValues              // a list
-	OpTainted             //
+	OpPath     Op = iota // Root, Fields
+	OpLiteral            // Lit
+	OpList               // List: a literal list of one kind (written, or a named list)
+	OpAnd                // two
+	OpOr                 // two
+	OpNot                // one
+	OpEq                 // two; likewise up to OpGe
+	OpNe                 //
+	OpLt                 //
+	OpLe                 //
+	OpGt                 //
+	OpGe                 //
+	OpIn                 // value, list
+	OpHas                // a path of at least one field
+	OpAdd                // two; likewise OpSub and OpMul (unary minus is 0 - x)
+	OpSub                //
+	OpMul                //
+	OpSize               // a string or a list
+	OpStarts             // string; Lit is the prefix
+	OpEnds               // string; Lit is the suffix
+	OpContains           // string; Lit is the part
+	OpMatches            // string; Lit is an RE2 pattern that may match anywhere
+	OpLower              // string
+	OpExists             // list, body; the body's bound variable is Var
+	OpAll                // list, body
+	OpHost               // a URL: its host in lower case
+	OpDomain             // an e-mail address: its domain in lower case
+	OpLinks              // text: the list of hosts of the URLs in it
+	OpInCIDR             // string; Lit is the network
+	OpUnix               // the call's time in seconds
+	OpHour               // the call's hour, 0 to 23; Lit is the zone
+	OpWeekday            // the call's weekday, 0 is Sunday; Lit is the zone
+	OpCount              // Feature; likewise the rest
+	OpSeen               //
+	OpSum                //
+	OpValues             // a list
+	OpTainted            //
 )
 
 // Root is where a path begins.

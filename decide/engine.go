@@ -1,0 +1,230 @@
+// Package decide judges calls. Engine is the pure part: from a call and the facts about it to a verdict, without
+// clock, network, randomness or I/O. Gate is the one path round it that simulate, replay and serve share: admit,
+// facts, evaluate, sanitize, reserve, record, answer.
+//
+// It promises that every rule is judged and every match and error kept (nothing is short-circuited between rules),
+// that an error denies, and that both of its evaluators, Go closures and Rego on embedded OPA, say the same.
+package decide
+
+import (
+	"sync"
+
+	"github.com/aegisctl/aegis"
+	"github.com/aegisctl/aegis/policy"
+)
+
+// Engine evaluates calls natively. It is safe for use by several goroutines, each with a Scratch of its own.
+type Engine struct {
+	set      *policy.Set
+	tenants  map[string][]*policy.Policy
+	features map[policy.Feature]int
+	reads    []aegis.Lack // by rule: the facts it reads that a capture can lack
+	about    []subject    // by rule: what states it
+	customs  *customs
+
+	mu    sync.RWMutex
+	plans map[planKey]*Plan
+}
+
+type planKey struct{ tenant, agent, tool, action string }
+
+// maxPlans bounds the plans that are kept: names of calls are the caller's choice. Others are made anew each time.
+const maxPlans = 1 << 16
+
+// New makes an engine for a set.
+func New(set *policy.Set) (*Engine, error) {
+	e := &Engine{set: set, tenants: map[string][]*policy.Policy{}, features: map[policy.Feature]int{},
+		plans: map[planKey]*Plan{}}
+	for _, p := range set.Policies {
+		e.tenants[p.Tenant] = append(e.tenants[p.Tenant], p)
+	}
+	for i, f := range set.Features {
+		e.features[f] = i
+	}
+	e.describeRules()
+	for _, p := range set.Policies {
+		if len(p.Custom) > 0 && e.customs == nil {
+			c, err := newCustoms(set)
+			if err != nil {
+				return nil, err
+			}
+			e.customs = c
+		}
+	}
+	return e, nil
+}
+
+// Set returns the set that the engine was made for.
+func (e *Engine) Set() *policy.Set { return e.set }
+
+// Plan resolves what the set says of a tenant, agent, tool and action.
+func (e *Engine) Plan(tenant, agent, tool, action string) *Plan {
+	k := planKey{tenant, agent, tool, action}
+	e.mu.RLock()
+	p := e.plans[k]
+	e.mu.RUnlock()
+	if p != nil {
+		return p
+	}
+	p = e.plan(tenant, agent, tool, action)
+	e.mu.Lock()
+	if len(e.plans) < maxPlans {
+		e.plans[k] = p
+	}
+	e.mu.Unlock()
+	return p
+}
+
+// Verdict is what a policy says of a call. Its slices belong to the Scratch that made it and are overwritten by the
+// next call.
+type Verdict struct {
+	Outcome aegis.Outcome
+	Hits    []aegis.Hit // each rule and code once, in no particular order
+	Cost    int64       // estimated, in millionths of a US dollar
+	Plan    *Plan
+	Args    aegis.Value // as they may be forwarded, where sanitizing changed them
+}
+
+// Scratch is the memory that evaluating one call at a time needs. Its zero value is ready for use.
+type Scratch struct {
+	call    *aegis.Call
+	facts   *Facts
+	plan    *Plan
+	slots   []aegis.Value
+	vars    [maxVars]value
+	hits    []aegis.Hit
+	charges []charge
+	detect  []policy.RuleID
+	verdict Verdict
+	keys    keyCache
+
+	// for evaluating a rewritten call
+	second  *Scratch
+	doc     aegis.Doc
+	rewrite []byte
+}
+
+// maxVars is how deep exists and all may nest.
+const maxVars = 64
+
+// Evaluate judges one call by the set's rules. The plan must be that of the call's names.
+func (e *Engine) Evaluate(s *Scratch, p *Plan, c *aegis.Call, f *Facts) *Verdict {
+	s.bind(p, c, f)
+	s.hits = append(s.hits[:0], p.fixed...)
+	for i := range p.scopes {
+		p.scopes[i].eval(s)
+	}
+	for _, b := range p.blocks {
+		b.eval(s)
+	}
+	s.verdict = Verdict{Plan: p, Cost: s.cost()}
+	s.charges = s.charges[:0]
+	for _, l := range p.Limits {
+		l.charge(s)
+	}
+	for _, r := range f.Detected {
+		s.hit(r, aegis.Sanitized, aegis.Sanitize)
+	}
+	for _, r := range f.Exceeded {
+		s.hit(r, e.about[r].exceeded(), aegis.Deny)
+	}
+	for _, i := range p.customs {
+		e.custom(s, i)
+	}
+	return s.conclude()
+}
+
+// bind looks up, once, the arguments that the plan's rules read.
+func (s *Scratch) bind(p *Plan, c *aegis.Call, f *Facts) {
+	s.call, s.facts, s.plan = c, f, p
+	s.slots = s.slots[:0]
+	for range p.slots {
+		s.slots = append(s.slots, aegis.Value{})
+	}
+	if len(p.slots) == 0 || c.Args.Kind() != aegis.Object {
+		return
+	}
+	for m := c.Args.First(); m.Kind() != aegis.Absent; m = c.Args.After(m) {
+		for i, name := range p.slots {
+			if m.KeyIs(name) {
+				s.slots[i] = m
+				break
+			}
+		}
+	}
+}
+
+// argsKind is Object, or Absent for a call that carries no arguments.
+func (s *Scratch) argsKind() aegis.Kind {
+	if s.call.Args.Kind() == aegis.Object {
+		return aegis.Object
+	}
+	return aegis.Absent
+}
+
+// hit notes what a rule says; a rule says each code once, at its strongest.
+func (s *Scratch) hit(rule policy.RuleID, code aegis.Code, o aegis.Outcome) {
+	for i := range s.hits {
+		if h := &s.hits[i]; h.Rule == rule && h.Code == code {
+			h.Outcome = max(h.Outcome, o)
+			return
+		}
+	}
+	s.hits = append(s.hits, aegis.Hit{Rule: rule, Code: code, Outcome: o})
+}
+
+// fail notes that a rule could not be decided: an error denies.
+func (s *Scratch) fail(rule policy.RuleID, code aegis.Code) { s.hit(rule, code, aegis.Deny) }
+
+// conclude takes the strongest hit for the verdict's outcome.
+func (s *Scratch) conclude() *Verdict {
+	v := &s.verdict
+	v.Outcome, v.Hits = aegis.Allow, s.hits
+	for _, h := range s.hits {
+		v.Outcome = max(v.Outcome, h.Outcome)
+	}
+	return v
+}
+
+// lacking turns the hits of rules that could not be decided for want of a fact that the capture lacks into unknown:
+// live, the fact might have been there.
+func (e *Engine) lacking(s *Scratch) {
+	c := s.call
+	if c.Lacks == 0 {
+		return
+	}
+	n := len(s.hits)
+	for i := range n {
+		h := &s.hits[i]
+		lacks := e.reads[h.Rule] & c.Lacks
+		if lacks == 0 || h.Outcome == aegis.Unknown {
+			continue
+		}
+		want := h.Code.IsError() ||
+			h.Code == aegis.RegionNotAllowed && lacks&aegis.LacksRegion != 0 && c.Region == "" ||
+			h.Code == aegis.ExpiredPolicy && lacks&aegis.LacksTime != 0 && !c.HasTime
+		if want {
+			h.Code, h.Outcome = lacks.Code(), aegis.Unknown
+		}
+	}
+	if c.Lacks&(aegis.LacksArgs|aegis.LacksRedacted) != 0 {
+		for _, z := range s.plan.Sanitizers {
+			s.hit(z.Rule, c.Lacks.Code(), aegis.Unknown)
+		}
+	}
+	for _, i := range s.plan.customs {
+		for _, m := range e.set.Policies[i].Custom {
+			s.hit(m.Rule, c.Lacks.Code(), aegis.Unknown)
+		}
+	}
+	s.dedupe()
+}
+
+// dedupe restores "each rule and code once" after codes were changed.
+func (s *Scratch) dedupe() {
+	all := s.hits
+	s.hits = s.hits[:0]
+	for _, h := range all {
+		s.hit(h.Rule, h.Code, h.Outcome)
+	}
+}

@@ -1,0 +1,359 @@
+package decide
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/aegisctl/aegis"
+	"github.com/aegisctl/aegis/limit"
+	"github.com/aegisctl/aegis/policy"
+)
+
+// EngineKind chooses the evaluator.
+type EngineKind string
+
+// The evaluators. Both runs native and OPA and fails on the first difference.
+const (
+	Native EngineKind = "native"
+	OnOPA  EngineKind = "opa"
+	Both   EngineKind = "both"
+)
+
+// Held says what becomes of calls that wait for a human, where no human is there to ask.
+type Held string
+
+// What a simulation supposes of held calls.
+const (
+	Granted Held = "granted" // at once: they are charged, remembered and taint
+	Refused Held = "refused" // they leave no trace
+)
+
+// Options of a Gate.
+type Options struct {
+	Engine EngineKind // Native where empty
+	Mode   aegis.Mode
+	Tenant string // the one tenant believed; "" believes every tenant
+	Held   Held   // Granted where empty
+	Ledger *limit.Ledger
+}
+
+// Gate is the one path of a call (DESIGN §2): admit, facts, evaluate, sanitize, reserve, record, answer. simulate,
+// replay and serve use this one. It is safe for several goroutines, each with a Scratch of its own.
+type Gate struct {
+	Engine *Engine
+	opt    Options
+	opa    *OPA
+	ledger *limit.Ledger
+
+	mu       sync.Mutex
+	sessions map[string]*Session
+}
+
+// Session is a root task that calls share, and what they left behind.
+type Session struct {
+	mu   sync.Mutex
+	key  string // tenant and session, joined: the ledger's name for it
+	past *History
+	last int64 // time of the latest call with a time, in microseconds
+}
+
+// NewGate makes a gate round an engine for the set.
+func NewGate(set *policy.Set, opt Options) (*Gate, error) {
+	e, err := New(set)
+	if err != nil {
+		return nil, err
+	}
+	opt.Engine, opt.Held = orElse(opt.Engine, Native), orElse(opt.Held, Granted)
+	g := &Gate{Engine: e, opt: opt, ledger: opt.Ledger, sessions: map[string]*Session{}}
+	if g.ledger == nil {
+		g.ledger = limit.New()
+	}
+	switch opt.Engine {
+	case Native:
+	case OnOPA, Both:
+		if g.opa, err = NewOPA(set); err != nil {
+			return nil, err
+		}
+	default:
+		return nil, fmt.Errorf("unknown engine %q (native, opa or both)", opt.Engine)
+	}
+	return g, nil
+}
+
+// idle is how long a session is remembered after its latest call, in microseconds.
+const idle = 24 * 3600 * 1_000_000
+
+// Session returns the session of a tenant, new where it is unknown or was forgotten; nil for no session.
+func (g *Gate) Session(tenant, session string) *Session {
+	if session == "" {
+		return nil
+	}
+	key := tenant + "\x00" + session
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	s := g.sessions[key]
+	if s == nil {
+		s = &Session{key: key}
+		g.sessions[key] = s
+	}
+	return s
+}
+
+// Forget drops the sessions that were idle for 24 hours at that time (microseconds since the epoch).
+func (g *Gate) Forget(now int64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for k, s := range g.sessions {
+		if s.last != 0 && s.last < now-idle {
+			delete(g.sessions, k)
+		}
+	}
+	g.ledger.Forget(now - idle)
+}
+
+// Difference says that the two evaluators disagree on a call: a defect of Aegis.
+type Difference struct {
+	Call        string
+	Native, OPA string
+}
+
+func (d *Difference) Error() string {
+	return fmt.Sprintf("the engines differ on call %s: native says %s, OPA says %s (please report this)", d.Call, d.Native, d.OPA)
+}
+
+// Decide takes a call along the whole path. The plan must be that of the call's names, and session that of its
+// tenant and session. An error is a defect or a failure of a store, never a property of the call.
+func (g *Gate) Decide(s *Scratch, p *Plan, c *aegis.Call, session *Session) (*Verdict, error) {
+	v, err := g.Judge(s, p, c, session)
+	if err != nil || !g.NeedsCommit(p) {
+		return v, err
+	}
+	return v, g.Commit(s, session, true)
+}
+
+// NeedsCommit reports whether calls of the plan read or change anything that outlives them.
+func (g *Gate) NeedsCommit(p *Plan) bool { return p.NeedsOrder || len(p.updates) > 0 }
+
+// Judge is the part of the path that changes nothing: steps 1 to 4. It depends on earlier calls only where the plan
+// says NeedsSession.
+func (g *Gate) Judge(s *Scratch, p *Plan, c *aegis.Call, session *Session) (*Verdict, error) {
+	if v := g.admit(s, p, c); v != nil {
+		return v, nil
+	}
+	f := Facts{}
+	if session != nil && p.NeedsSession {
+		session.mu.Lock()
+		defer session.mu.Unlock()
+		f.Session = g.history(session, c)
+	}
+	if len(p.Sanitizers) > 0 {
+		f.Detected = s.detected(p, c.Args)
+	}
+	v, err := g.evaluate(s, p, c, &f)
+	if err != nil {
+		return nil, err
+	}
+	if len(f.Detected) > 0 && (v.Outcome == aegis.Sanitize || v.Outcome == aegis.ApprovalNeeded) {
+		return g.sanitize(s, p, c, &f)
+	}
+	return v, nil
+}
+
+// admit refuses what no rule need look at: step 1.
+func (g *Gate) admit(s *Scratch, p *Plan, c *aegis.Call) *Verdict {
+	code, outcome := aegis.NoCode, aegis.Deny
+	if g.opt.Tenant != "" && c.Tenant != g.opt.Tenant {
+		code = aegis.TenantMismatch
+	}
+	for _, v := range c.Args.Variants() {
+		if !p.permitsVariants(pathTo(c.Args, v)) {
+			code, outcome = aegis.Malformed, aegis.Reject
+		}
+	}
+	if code == aegis.NoCode {
+		return nil
+	}
+	s.call, s.plan, s.charges = c, p, s.charges[:0]
+	s.verdict = Verdict{Plan: p}
+	s.hits = append(s.hits[:0], aegis.Hit{Rule: policy.NoPolicyRule, Code: code, Outcome: outcome})
+	return s.conclude()
+}
+
+// Malformed is the verdict on a call that could not be parsed.
+func (g *Gate) Malformed(s *Scratch) *Verdict {
+	s.verdict, s.charges = Verdict{}, s.charges[:0]
+	s.hits = append(s.hits[:0], aegis.Hit{Rule: policy.NoPolicyRule, Code: aegis.Malformed, Outcome: aegis.Reject})
+	return s.conclude()
+}
+
+// pathTo returns the keys on the way from root to v; an element of a list is "[]".
+func pathTo(root, v aegis.Value) []string {
+	var path []string
+	for at := root; at != v; {
+		list := at.Kind() == aegis.List
+		for m := at.First(); m.Kind() != aegis.Absent; m = at.After(m) {
+			if m.Contains(v) {
+				key := "[]"
+				if !list {
+					key = m.Key()
+				}
+				path, at = append(path, key), m
+				break
+			}
+		}
+	}
+	return path
+}
+
+// history returns what the session remembers, anew after 24 idle hours.
+func (g *Gate) history(s *Session, c *aegis.Call) *History {
+	if s.past == nil || c.HasTime && s.last != 0 && c.Time-s.last >= idle {
+		s.past = NewHistory(len(g.Engine.set.Features))
+	}
+	return s.past
+}
+
+// evaluate runs the chosen evaluator: step 3.
+func (g *Gate) evaluate(s *Scratch, p *Plan, c *aegis.Call, f *Facts) (*Verdict, error) {
+	v := g.Engine.Evaluate(s, p, c, f)
+	if g.opa != nil {
+		_, hits, err := g.opa.Evaluate(c, f)
+		if err != nil {
+			return nil, err
+		}
+		if g.opt.Engine == Both {
+			if a, b := g.Engine.Canon(v.Hits), g.Engine.Canon(hits); a != b {
+				return nil, &Difference{c.Tenant + "/" + c.Agent + " " + c.Tool + "/" + c.Action + " " + string(c.Args.Text()), a, b}
+			}
+		} else {
+			s.hits = append(s.hits[:0], hits...)
+		}
+	}
+	g.Engine.lacking(s)
+	return s.conclude(), nil
+}
+
+// sanitize rewrites the arguments and evaluates again: the rewritten call may change nothing more and be denied
+// nothing. Step 4.
+func (g *Gate) sanitize(s *Scratch, p *Plan, c *aegis.Call, f *Facts) (*Verdict, error) {
+	if s.second == nil {
+		s.second = new(Scratch)
+	}
+	s.rewrite = p.rewriteArgs(s.rewrite[:0], c.Args)
+	rewritten := *c
+	again := Facts{Session: f.Session}
+	ok := s.doc.Parse(s.rewrite, 2*aegis.MaxBody) == nil
+	if ok {
+		rewritten.Args = s.doc.Root()
+		again.Detected = s.second.detected(p, rewritten.Args)
+		v, err := g.evaluate(s.second, p, &rewritten, &again)
+		if err != nil {
+			return nil, err
+		}
+		ok = len(again.Detected) == 0 && v.Outcome < aegis.Deny
+		for _, h := range v.Hits {
+			s.hit(h.Rule, h.Code, h.Outcome)
+		}
+	}
+	if !ok {
+		for _, r := range f.Detected {
+			s.hit(r, aegis.SanitizeFailed, aegis.Deny)
+		}
+	}
+	v := s.conclude()
+	v.Args = rewritten.Args
+	return v, nil
+}
+
+// Commit reserves limits and remembers the call where it is let through: steps 5 and on. It must follow Judge with the
+// same Scratch. success is false where the tool reported a failure: then the call is charged and not remembered.
+func (g *Gate) Commit(s *Scratch, session *Session, success bool) error {
+	if s.plan == nil {
+		return nil // malformed
+	}
+	if err := g.reserve(s, session); err != nil {
+		return err
+	}
+	v := s.conclude()
+	if session == nil || len(s.plan.updates) == 0 {
+		return nil
+	}
+	session.mu.Lock()
+	defer session.mu.Unlock()
+	if success && g.passes(v.Outcome) {
+		args := s.call.Args
+		if v.Args.Kind() == aegis.Object {
+			args = v.Args
+		}
+		s.plan.Remember(g.history(session, s.call), args)
+	}
+	if s.call.HasTime {
+		session.last = max(session.last, s.call.Time)
+	}
+	return nil
+}
+
+// passes reports whether a call with that true outcome is let through.
+func (g *Gate) passes(o aegis.Outcome) bool {
+	if g.opt.Mode == aegis.Shadow {
+		return o != aegis.Reject
+	}
+	return g.charged(o)
+}
+
+// charged reports whether a call with that outcome is charged: as the policy would decide, in every mode.
+func (g *Gate) charged(o aegis.Outcome) bool {
+	return o <= aegis.Sanitize || o == aegis.ApprovalNeeded && g.opt.Held == Granted
+}
+
+// reserve charges the call's limits, all or none, and notes those that are used up.
+func (g *Gate) reserve(s *Scratch, session *Session) error {
+	if len(s.charges) == 0 || s.verdict.Outcome == aegis.Reject {
+		return nil
+	}
+	cs := s.limitCharges(session)
+	g.Engine.lacking(s)
+	if len(cs) == 0 {
+		return nil
+	}
+	v := s.conclude()
+	var exceeded uint64
+	var err error
+	if g.charged(v.Outcome) {
+		_, exceeded, err = g.ledger.Reserve(s.call.Time, cs)
+	} else {
+		exceeded, err = g.ledger.Peek(s.call.Time, cs)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("ledger of rule %s", g.Engine.set.Rules[s.charges[0].rule].ID), err)
+	}
+	for i := 0; exceeded != 0; i, exceeded = i+1, exceeded>>1 {
+		if exceeded&1 != 0 {
+			rule := s.keys.rules[i]
+			s.hit(rule, g.Engine.about[rule].exceeded(), aegis.Deny)
+		}
+	}
+	return nil
+}
+
+// limitCharges completes the charges with time and session. A limit whose window the call cannot be placed in is an
+// error.
+func (s *Scratch) limitCharges(session *Session) []limit.Charge {
+	cs, rules := s.keys.charges[:0], s.keys.rules[:0]
+	for _, c := range s.charges {
+		if c.Spec.Window == limit.Session {
+			if session == nil {
+				s.fail(c.rule, aegis.ExpressionError)
+				continue
+			}
+			c.Charge.Session = session.key
+		} else if !s.call.HasTime {
+			s.fail(c.rule, aegis.ExpressionError)
+			continue
+		}
+		cs, rules = append(cs, c.Charge), append(rules, c.rule)
+	}
+	s.keys.charges, s.keys.rules = cs, rules
+	return cs
+}
