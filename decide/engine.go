@@ -20,7 +20,8 @@ type Engine struct {
 	features map[policy.Feature]int
 	reads    []aegis.Lack // by rule: the facts it reads that a capture can lack
 	about    []subject    // by rule: what states it
-	customs  *customs
+	customs  *customs // nil: no policy has Rego of its own
+	inputs   *inputs  // what customs are given
 
 	mu    sync.RWMutex
 	plans map[planKey]*Plan
@@ -48,7 +49,7 @@ func New(set *policy.Set) (*Engine, error) {
 			if err != nil {
 				return nil, err
 			}
-			e.customs = c
+			e.customs, e.inputs = c, newInputs(set)
 		}
 	}
 	return e, nil
@@ -132,6 +133,13 @@ func (e *Engine) Evaluate(s *Scratch, p *Plan, c *aegis.Call, f *Facts) *Verdict
 		e.custom(s, i)
 	}
 	return s.conclude()
+}
+
+// custom evaluates a policy's own Rego.
+func (e *Engine) custom(s *Scratch, policy int) {
+	for _, h := range e.customs.hits(policy, e.inputs.of(s.call, s.facts)) {
+		s.hit(h.Rule, h.Code, h.Outcome)
+	}
 }
 
 // bind looks up, once, the arguments that the plan's rules read.

@@ -87,6 +87,7 @@ func fromLiteral(l policy.Literal) value {
 type compiler struct {
 	slots    []string
 	features map[policy.Feature]int
+	session  bool // some expression asks about the session's earlier calls
 }
 
 func (c *compiler) slot(name string) int {
@@ -297,6 +298,7 @@ func clock(e *policy.Expr) valueFunc {
 }
 
 func (c *compiler) feature(e *policy.Expr) int {
+	c.session = true
 	i, ok := c.features[e.Feature]
 	if !ok {
 		panic(fmt.Sprintf("feature %+v is not among the set's", e.Feature))

@@ -357,3 +357,6 @@ func (s *Scratch) limitCharges(session *Session) []limit.Charge {
 	s.keys.charges, s.keys.rules = cs, rules
 	return cs
 }
+
+// Verdict returns the latest verdict that the Scratch holds.
+func (s *Scratch) Verdict() *Verdict { return &s.verdict }

@@ -85,7 +85,7 @@ func (e *Engine) plan(tenant, agent, tool, action string) *Plan {
 	b.contributions(tenant, agent)
 	p.slots = b.c.slots
 	p.updates = updates(e.set.Features, tool, action, p.Taints)
-	p.NeedsSession = p.readsSession()
+	p.NeedsSession = b.c.session
 	p.NeedsOrder = p.NeedsSession || len(p.Limits) > 0
 	return p
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/aegisctl/aegis"
+	"github.com/aegisctl/aegis/limit"
 )
 
 // LanguageVersion is the version of the policy language that this package reads.
@@ -53,6 +54,15 @@ type Set struct {
 	Guardrails []*Guardrail
 	Rules      []Rule    // by RuleID; Rules[0] is NoPolicyRule
 	Features   []Feature // what expressions ask of a session's history, without repeats
+	Routes     []*Raw    // files of routes, as data
+	Schemas    []*Raw    // files of tools' schemas, as data
+}
+
+// Raw is the content of a file of routes or schemas as strict JSON with sorted keys.
+type Raw struct {
+	Pos    Pos
+	Tenant string
+	JSON   []byte
 }
 
 // Pattern is a name, or a prefix of names followed by one star.
@@ -249,9 +259,10 @@ type Limit struct {
 	Kind      LimitKind
 	Src       string // as written, for messages: "20000/day of amount"
 	Arg       []string
-	By        [][]string // arguments: one ledger per combination of their values
-	PerTenant bool       // one ledger for the tenant; else one for each agent
-	Agent     bool       // stated for a whole policy or guardrail: a LimitSum covers the entries that constrain Arg
+	By        [][]string  // arguments: one ledger per combination of their values
+	PerTenant bool        // one ledger for the tenant; else one for each agent
+	Agent     bool        // stated for a whole policy or guardrail: a LimitSum covers the entries that constrain Arg
+	Spec      *limit.Spec // what the ledger charges; its Ledger is the rule's id
 }
 
 // Sanitizer is one item of sanitize.
@@ -275,6 +286,7 @@ type Cost struct {
 
 // Tier is one approval that a held call needs.
 type Tier struct {
+	Rule      RuleID // approval or approval[i], which is also the rule of its conditions
 	Pos       Pos
 	When      []*Condition // all must hold; nil: always
 	Approvers []string     // nil: any approver of the tenant

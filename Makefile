@@ -1,0 +1,45 @@
+# Every target works on a clean clone. `make test` is all the tests; `make demo` is the main job.
+GO ?= go
+BIN := bin
+VENV := .cache/venv
+PYTHON := $(CURDIR)/$(VENV)/bin/python
+
+# Tools of the checks, pinned. They are built from their modules and never enter go.mod.
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+DUCKDB := duckdb==2.0.0
+
+.PHONY: build test lint fuzz bench demo examples clean
+
+build:
+	$(GO) build -trimpath -o $(BIN)/aegisctl ./cmd/aegisctl
+
+# The Python of the tests that hand our Parquet to other readers.
+$(VENV)/ready: Makefile
+	python3 -m venv $(VENV)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check $(DUCKDB) pyarrow
+	touch $@
+
+test: $(VENV)/ready
+	AEGIS_PYTHON=$(PYTHON) $(GO) test -timeout 25m ./...
+	AEGIS_PYTHON=$(PYTHON) $(GO) test -timeout 15m -race -short ./limit ./decide ./simulate ./capture
+
+lint:
+	$(GO) run $(STATICCHECK) ./...
+
+# The long forms: the differential test, mutations of files, and each fuzz target for FUZZTIME.
+FUZZTIME ?= 10m
+fuzz: $(VENV)/ready
+	AEGIS_LONG=1 AEGIS_PYTHON=$(PYTHON) $(GO) test -timeout 24h ./decide ./capture ./simulate ./limit
+	@for t in $$($(GO) list -f '{{.ImportPath}}' ./...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$t | grep '^Fuzz'); do \
+	    echo "$$t $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$t || exit 1; \
+	  done; done
+
+bench: build $(VENV)/ready
+	AEGIS_PYTHON=$(PYTHON) AEGIS_BENCH=1 $(GO) test -timeout 60m -count=1 -run '^TestFigures$$' -v ./cmd/aegisctl
+
+demo: build
+	$(BIN)/aegisctl simulate examples/agentdojo/banking.parquet
+
+clean:
+	rm -rf $(BIN) .cache

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/aegisctl/aegis/policy"
+)
+
+// loadPolicy loads the policy at path; where none is given, policies/ beside the traffic, else ./policies.
+func loadPolicy(path, traffic string) (*policy.Set, error) {
+	if path == "" {
+		path = "policies"
+		if traffic != "" {
+			if beside := filepath.Join(filepath.Dir(traffic), "policies"); isDir(beside) {
+				path = beside
+			}
+		}
+		if !isDir(path) {
+			return nil, errors.New("no policy: there is no policies directory beside the traffic nor here; name one with --policy")
+		}
+	}
+	return policy.Load(path)
+}
+
+func isDir(path string) bool {
+	st, err := os.Stat(path)
+	return err == nil && st.IsDir()
+}
+
+// writeFile writes a file whole or not at all.
+func writeFile(path string, data []byte) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), ".aegisctl-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, f.Close(), os.Remove(f.Name()))
+		}
+	}()
+	if _, err = f.Write(data); err != nil {
+		return err
+	}
+	if err = f.Chmod(0o644); err != nil {
+		return err
+	}
+	if err = f.Sync(); err != nil {
+		return err
+	}
+	if err = os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// bar shows progress on a terminal, and nothing elsewhere.
+type bar struct {
+	w     io.Writer
+	shown int
+}
+
+func (a *app) progress() *bar {
+	if a.quiet || !terminal(a.err) {
+		return &bar{}
+	}
+	return &bar{w: a.err, shown: -1}
+}
+
+const barCells = 30
+
+func (b *bar) update(done, total int64) {
+	if b.w == nil || total == 0 {
+		return
+	}
+	if pct := int(100 * done / total); pct != b.shown {
+		b.shown = pct
+		n := barCells * pct / 100
+		fmt.Fprintf(b.w, "\r%s%s %3d%%", strings.Repeat("█", n), strings.Repeat("░", barCells-n), pct)
+	}
+}
+
+func (b *bar) done() {
+	if b.w != nil {
+		fmt.Fprint(b.w, "\r\x1b[K")
+	}
+}

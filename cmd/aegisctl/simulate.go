@@ -1,0 +1,217 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/aegisctl/aegis"
+	"github.com/aegisctl/aegis/decide"
+	"github.com/aegisctl/aegis/simulate"
+)
+
+// gates are the limits on a report that fail a build.
+type gates struct {
+	block, hold string
+	unknown     bool
+}
+
+func (a *app) simulateCmd() *cobra.Command {
+	var opt simulate.Options
+	var gate gates
+	var policyPath, mode, engine, held, output string
+	c := &cobra.Command{
+		Use:   "simulate TRAFFIC…",
+		Short: "Show what a policy would do to captured traffic",
+		Long: `Simulate replays captured tool calls (Parquet files, or globs of them) in event time through the decision engine and
+reports what the policy would block, whom it would make wait, and which tools are safe to enforce.
+
+--policy takes a file or a directory; without it, policies/ beside the traffic is used, else ./policies.
+Rates are over the calls that can be decided; their 95% intervals are clustered by session.`,
+		Example: "  aegisctl simulate traffic.parquet\n  aegisctl simulate 'day-*.parquet' --policy new/ --label class --format markdown\n" +
+			"  aegisctl simulate traffic.parquet --max-would-block 0.5% --fail-on-unknown",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return errors.New("simulate needs traffic: aegisctl simulate traffic.parquet")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if err := a.formats("text", "json", "markdown", "html"); err != nil {
+				return err
+			}
+			if opt.Traffic, err = expand(args); err != nil {
+				return err
+			}
+			opt.Engine, opt.Held = decide.EngineKind(engine), decide.Held(held)
+			if err := simulateFlags(&opt, mode); err != nil {
+				return err
+			}
+			if err := gate.check(); err != nil {
+				return err
+			}
+			set, err := loadPolicy(policyPath, opt.Traffic[0])
+			if err != nil {
+				return err
+			}
+			bar := a.progress()
+			opt.Progress = bar.update
+			rep, err := simulate.Run(cmd.Context(), set, opt)
+			bar.done()
+			if err != nil {
+				return simulateError(err)
+			}
+			if err := a.report(rep, output); err != nil {
+				return err
+			}
+			return gate.judge(rep)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&policyPath, "policy", "", "policy file or directory")
+	f.StringVar(&engine, "engine", "native", "native, opa, or both (fails on the first difference)")
+	f.StringVar(&mode, "mode", "enforce", "enforce: as if every rule were enforced; shadow: as a shadow server would see it")
+	f.StringVar(&held, "held", "granted", "what becomes of held calls: granted at once, or refused")
+	f.StringVar(&opt.Tenant, "tenant", "", "the one tenant believed; calls of others are denied")
+	f.StringVar(&opt.Label, "label", "", "count by the values of this label")
+	f.StringSliceVar(&opt.GroupBy, "group-by", nil, "further groups: tenant, region, session, or a label's name")
+	f.StringVar(&opt.Decisions, "decisions", "", "write one row for each call to this Parquet file")
+	f.StringVarP(&output, "output", "o", "", "write the report to this file instead of stdout")
+	f.StringVar(&gate.block, "max-would-block", "", "fail (exit 1) above this rate, like 0.5%")
+	f.StringVar(&gate.hold, "max-would-hold", "", "fail (exit 1) above this rate, like 2%")
+	f.BoolVar(&gate.unknown, "fail-on-unknown", false, "fail (exit 1) when a call cannot be decided")
+	return c
+}
+
+func simulateFlags(opt *simulate.Options, mode string) error {
+	switch opt.Engine {
+	case decide.Native, decide.OnOPA, decide.Both:
+	default:
+		return fmt.Errorf("--engine %q is not one of native, opa, both", opt.Engine)
+	}
+	switch opt.Held {
+	case decide.Granted, decide.Refused:
+	default:
+		return fmt.Errorf("--held %q is not one of granted, refused", opt.Held)
+	}
+	switch mode {
+	case "enforce":
+	case "shadow":
+		opt.Mode = aegis.Shadow
+	default:
+		return fmt.Errorf("--mode %q is not one of enforce, shadow", mode)
+	}
+	if opt.Tenant != "" && !aegis.ValidName(opt.Tenant) {
+		return fmt.Errorf("--tenant %q is no name", opt.Tenant)
+	}
+	return nil
+}
+
+// simulateError sorts an error of Run: a difference between the engines is a failed check, the rest is bad input.
+func simulateError(err error) error {
+	var diff *decide.Difference
+	if errors.As(err, &diff) {
+		return failed(err)
+	}
+	return err
+}
+
+// expand resolves globs that are no files themselves, so that quoted globs work as they do in a shell.
+func expand(args []string) ([]string, error) {
+	var files []string
+	for _, arg := range args {
+		if _, err := os.Stat(arg); err == nil || !strings.ContainsAny(arg, "*?[") {
+			files = append(files, arg)
+			continue
+		}
+		matches, err := filepath.Glob(arg)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", arg, err)
+		}
+		if len(matches) == 0 {
+			return nil, fmt.Errorf("%s matches no file", arg)
+		}
+		files = append(files, matches...)
+	}
+	return files, nil
+}
+
+// report writes the report in the chosen format, to stdout or to a file.
+func (a *app) report(rep *simulate.Report, output string) error {
+	var b strings.Builder
+	var err error
+	switch a.format {
+	case "json":
+		enc := json.NewEncoder(&b)
+		enc.SetIndent("", "  ")
+		err = enc.Encode(rep)
+	case "markdown":
+		b.WriteString(rep.Markdown())
+	case "html":
+		var s string
+		s, err = rep.HTML()
+		b.WriteString(s)
+	default:
+		err = rep.WriteText(&b, a.color() && output == "")
+	}
+	if err != nil {
+		return internal(err)
+	}
+	if output != "" {
+		return writeFile(output, []byte(b.String()))
+	}
+	_, err = a.out.Write([]byte(b.String()))
+	return err
+}
+
+func (g *gates) check() error {
+	for flag, v := range map[string]string{"--max-would-block": g.block, "--max-would-hold": g.hold} {
+		if _, err := parseShare(v); err != nil {
+			return fmt.Errorf("%s: %w", flag, err)
+		}
+	}
+	return nil
+}
+
+// parseShare reads "0.5%" or "0.005"; "" is no limit.
+func parseShare(s string) (float64, error) {
+	if s == "" {
+		return 2, nil
+	}
+	num, scale := strings.TrimSuffix(s, "%"), 1.0
+	if num != s {
+		scale = 100
+	}
+	x, err := strconv.ParseFloat(num, 64)
+	if err != nil || !(x >= 0 && x <= scale) {
+		return 0, fmt.Errorf("%q is no share between 0%% and 100%% (write 0.5%% or 0.005)", s)
+	}
+	return x / scale, nil
+}
+
+// judge compares the report with the gates: one line for each that is exceeded.
+func (g *gates) judge(rep *simulate.Report) error {
+	var over []string
+	for _, x := range []struct {
+		flag, limit string
+		rate        simulate.Rate
+	}{{"--max-would-block", g.block, rep.WouldBlock}, {"--max-would-hold", g.hold, rep.WouldHold}} {
+		most, _ := parseShare(x.limit)
+		if x.rate.Rate > most {
+			over = append(over, fmt.Sprintf("gate exceeded: %s %s: %d calls, %.4g%%", x.flag, x.limit, x.rate.Count, 100*x.rate.Rate))
+		}
+	}
+	if n := rep.Decisions[aegis.Unknown]; g.unknown && n > 0 {
+		over = append(over, fmt.Sprintf("gate exceeded: --fail-on-unknown: %d calls cannot be decided", n))
+	}
+	if len(over) == 0 {
+		return nil
+	}
+	return failed(errors.New(strings.Join(over, "\naegisctl: ")))
+}

@@ -1,0 +1,139 @@
+package lint
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/aegisctl/aegis"
+	"github.com/aegisctl/aegis/policy"
+)
+
+var argumentTypo = &Rule{
+	ID:       "AEG001",
+	Name:     "argument-typo",
+	Severity: aegis.SeverityWarning,
+	Summary:  "an argument is named once, and a name almost like it elsewhere",
+	Doc: `avoid: max_ammount: 5000 beside approval_needed_if: amount > 5000
+prefer: one spelling, the tool's own
+why: any name after max_ or in an expression is legal, since it names an argument. One that no call carries is an
+error on every call, and an error denies; on an optional argument it is a limit that limits nothing.`,
+	check: checkArgumentTypo,
+}
+
+// mention is a place that names an argument.
+type mention struct {
+	path  []string
+	pos   policy.Pos
+	about policy.RuleID
+	entry *policy.Entry
+}
+
+// scope is a set of names that belong together: the arguments of a tool, or the members of one of them.
+type scope struct {
+	tool   policy.Pattern
+	object string
+}
+
+func checkArgumentTypo(p *pass) {
+	scopes := map[scope]map[string][]mention{}
+	p.entries(func(_ *unit, e *policy.Entry) {
+		for _, m := range mentionsOf(p, e) {
+			for i, name := range m.path {
+				for _, t := range e.Tools {
+					s := scope{t, pathKey(m.path[:i])}
+					if scopes[s] == nil {
+						scopes[s] = map[string][]mention{}
+					}
+					if !slices.ContainsFunc(scopes[s][name], func(x mention) bool { return x.pos == m.pos }) {
+						scopes[s][name] = append(scopes[s][name], m)
+					}
+				}
+			}
+		}
+	})
+	for _, named := range scopes {
+		reportSlips(p, named)
+	}
+}
+
+// reportSlips looks for names that stand once and are almost another.
+func reportSlips(p *pass, named map[string][]mention) {
+	names := slices.Sorted(maps.Keys(named))
+	for _, name := range names {
+		if len(named[name]) > 1 {
+			continue
+		}
+		m, best := named[name][0], ""
+		for _, other := range names {
+			if other != name && slip(name, other) && likelier(name, m, other, named[other]) &&
+				len(named[other]) > len(named[best]) {
+				best = other
+			}
+		}
+		if best == "" {
+			continue
+		}
+		hint := fmt.Sprintf("did you mean %s?", best)
+		if knownName(name) && !knownName(best) {
+			hint = "write one of the two everywhere"
+		}
+		p.reportAt(m.pos, m.about, hint, "the argument %s is named only here, and %s is almost the same (%s)", name, best,
+			line(named[best][0].pos, m.pos))
+	}
+}
+
+// likelier reports whether a name that stands once is a slip of another, and not the other way round: the other
+// stands more often, or it alone is a known word, or it stands first. A name that stands once in another entry is no
+// evidence: it may be an argument of another action.
+func likelier(name string, m mention, other string, others []mention) bool {
+	if len(others) > 1 {
+		return true
+	}
+	if !kin(m.entry, others[0].entry) {
+		return false
+	}
+	if known := knownName(other); known != knownName(name) {
+		return known
+	}
+	return comparePos(others[0].pos, m.pos) < 0
+}
+
+// mentionsOf returns every argument that an entry's own rules name, with the place.
+func mentionsOf(p *pass, e *policy.Entry) []mention {
+	var all []mention
+	add := func(path []string, pos policy.Pos, about policy.RuleID) {
+		if len(path) > 0 {
+			all = append(all, mention{path, pos, about, e})
+		}
+	}
+	for _, c := range constraintsOf(e) {
+		if len(c.Checks) == 0 {
+			add(c.Path, c.Pos, policy.NoRule)
+		}
+		for _, ch := range c.Checks {
+			pos := c.Pos // the keys below args.amount share its one name
+			if !strings.HasPrefix(p.key(ch.Rule), "args.") {
+				pos = p.pos(ch.Rule) // max_amount names the argument anew
+			}
+			add(c.Path, pos, ch.Rule)
+		}
+	}
+	for _, c := range conditionsOf(e) {
+		for _, path := range c.Expr.ArgPaths() {
+			add(path, c.Pos, c.Rule)
+		}
+	}
+	if e.Cost != nil && e.Cost.Expr != nil {
+		for _, path := range e.Cost.Expr.ArgPaths() {
+			add(path, p.pos(e.Cost.Rule), e.Cost.Rule)
+		}
+	}
+	for _, l := range e.Limits {
+		for _, path := range append([][]string{l.Arg}, l.By...) {
+			add(path, p.pos(l.Rule), l.Rule)
+		}
+	}
+	return all
+}

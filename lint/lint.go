@@ -1,0 +1,149 @@
+// Package lint finds mistakes in policies that load: what is allowed to be written, and yet does not mean what its
+// author thinks.
+//
+// It promises that a finding has an id that never changes its meaning, a place and a remedy; that findings come sorted
+// by place, the same for the same Set; and that a rule which cannot decide keeps silent: a false alarm costs more than
+// a miss, since people switch off what cries wolf. It reads only the Set and prints nothing.
+//
+// One rule is one file, with its text, its test and an example of what fires it and of what to write instead
+// (testdata/AEGnnn-name). A new rule goes at the end of the list in rules.go and takes the next id; the id of a rule
+// that is withdrawn is not used again.
+package lint
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aegisctl/aegis"
+	"github.com/aegisctl/aegis/policy"
+)
+
+// Rule is one check, as its page shows it.
+type Rule struct {
+	ID       string // AEG and three digits
+	Name     string // such as inverted-band
+	Severity aegis.Severity
+	Summary  string // one line, in lower case
+	Doc      string // lines that begin with "avoid:", "prefer:" and "why:"
+
+	check func(*pass)
+}
+
+// Options choose the rules that run. Rules are named by id or by name; names that no rule has are ignored, and Lookup
+// tells them.
+type Options struct {
+	Enable  []string // nil: all
+	Disable []string // wins over Enable
+}
+
+func (o Options) runs(r *Rule) bool {
+	has := func(names []string) bool { return slices.Contains(names, r.ID) || slices.Contains(names, r.Name) }
+	return (o.Enable == nil || has(o.Enable)) && !has(o.Disable)
+}
+
+// Rules returns all rules, by id.
+func Rules() []Rule {
+	out := make([]Rule, len(rules))
+	for i, r := range rules {
+		out[i] = *r
+	}
+	return out
+}
+
+// Lookup returns the rule of that id or name.
+func Lookup(name string) (Rule, bool) {
+	for _, r := range rules {
+		if r.ID == name || r.Name == name {
+			return *r, true
+		}
+	}
+	return Rule{}, false
+}
+
+// Run returns what the rules have to say of a set, sorted by place. What a fragment says is said once, however many
+// policies use it.
+func Run(set *policy.Set, opt Options) []aegis.Finding {
+	p := &pass{set: set, units: unitsOf(set)}
+	for _, r := range rules {
+		if r.check != nil && opt.runs(r) {
+			p.rule = r
+			r.check(p)
+		}
+	}
+	slices.SortStableFunc(p.found, func(a, b placed) int {
+		return cmp.Or(comparePos(a.pos, b.pos), strings.Compare(a.ID, b.ID), strings.Compare(a.Message, b.Message))
+	})
+	var out []aegis.Finding
+	for i, f := range p.found {
+		if i > 0 && f.pos == p.found[i-1].pos && f.ID == p.found[i-1].ID && f.Message == p.found[i-1].Message {
+			continue
+		}
+		f.Source = f.pos.String()
+		out = append(out, f.Finding)
+	}
+	return out
+}
+
+// placed is a finding whose place can still be sorted by.
+type placed struct {
+	aegis.Finding
+	pos policy.Pos
+}
+
+// pass is one run: what there is to look at, and what the rule that is at work has found.
+type pass struct {
+	set   *policy.Set
+	units []*unit
+	rule  *Rule
+	found []placed
+}
+
+// report notes a finding about a rule of the policy, at that rule's place.
+func (p *pass) report(about policy.RuleID, hint, format string, args ...any) {
+	p.reportAt(p.pos(about), about, hint, format, args...)
+}
+
+// reportAt notes a finding at a place of its own; about may be policy.NoRule.
+func (p *pass) reportAt(pos policy.Pos, about policy.RuleID, hint, format string, args ...any) {
+	p.found = append(p.found, placed{aegis.Finding{
+		ID:       p.rule.ID,
+		Severity: p.rule.Severity,
+		Message:  fmt.Sprintf(format, args...),
+		Hint:     hint,
+		Rule:     p.id(about),
+	}, pos})
+}
+
+func (p *pass) pos(r policy.RuleID) policy.Pos {
+	if r <= policy.NoPolicyRule {
+		return policy.Pos{}
+	}
+	return p.set.Rules[r].Pos
+}
+
+func (p *pass) id(r policy.RuleID) string {
+	if r <= policy.NoPolicyRule {
+		return ""
+	}
+	return p.set.Rules[r].ID
+}
+
+// key returns the part of a rule's id that stands in the source: max_amount, args.currency.in, require[0].
+func (p *pass) key(r policy.RuleID) string {
+	_, key, _ := strings.Cut(p.id(r), "#")
+	return key
+}
+
+func comparePos(a, b policy.Pos) int {
+	return cmp.Or(strings.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col))
+}
+
+// line names a place in the words of a message: line 12, or file:12 where that is another file than here.
+func line(pos, here policy.Pos) string {
+	if pos.File == here.File {
+		return fmt.Sprintf("line %d", pos.Line)
+	}
+	return fmt.Sprintf("%s:%d", pos.File, pos.Line)
+}

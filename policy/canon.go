@@ -1,0 +1,325 @@
+package policy
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/aegisctl/aegis"
+	"github.com/aegisctl/aegis/limit"
+)
+
+// The canonical form says what is enforced and nothing of how it was written: the typed tree as JSON with sorted keys,
+// numbers by value, expressions in their one printed form, lists, params and fragments in place, sets sorted. Comments,
+// paths, positions and the order of files, keys and entries are not in it. The keys of rules are, since they are what
+// reasons cite and what ledgers are kept under.
+
+// form is one object of the canonical form. Members that are nil, "", 0, false or empty are left out.
+type form map[string]any
+
+func (f form) MarshalJSON() ([]byte, error) {
+	kept := make(map[string]any, len(f))
+	for k, v := range f {
+		switch v := v.(type) {
+		case nil:
+		case string:
+			if v != "" {
+				kept[k] = v
+			}
+		case bool:
+			if v {
+				kept[k] = v
+			}
+		case []string:
+			if len(v) > 0 {
+				kept[k] = v
+			}
+		case []any:
+			if len(v) > 0 {
+				kept[k] = v
+			}
+		default:
+			kept[k] = v
+		}
+	}
+	return canonicalJSON(kept), nil
+}
+
+// canonicalJSON writes JSON with sorted keys and nothing escaped that need not be.
+func canonicalJSON(v any) []byte {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		panic(err) // forms hold nothing that JSON has no text for
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+}
+
+// seal computes the version of the set and the digests of its policies.
+func (s *Set) seal() {
+	c := canon{ids: true, key: func(id *RuleID) string {
+		if *id < 0 {
+			return ""
+		}
+		_, key, _ := strings.Cut(s.Rules[*id].ID, "#")
+		return key
+	}}
+	guardrails := make([]any, len(s.Guardrails))
+	for i, g := range s.Guardrails {
+		guardrails[i] = c.guardrail(g)
+	}
+	policies := make([]any, len(s.Policies))
+	for i, p := range s.Policies {
+		policies[i] = c.policy(p)
+		bound := []any{}
+		for j, g := range s.Guardrails {
+			if g.bounds(p) {
+				bound = append(bound, guardrails[j])
+			}
+		}
+		p.Digest = digest(form{"language": LanguageVersion, "policy": policies[i], "guardrails": bound})
+	}
+	s.Version = "sha256:" + digest(form{"language": LanguageVersion, "policies": policies, "guardrails": guardrails,
+		"routes": rawForms(s.Routes), "schemas": rawForms(s.Schemas)})
+}
+
+func digest(f form) string {
+	sum := sha256.Sum256(canonicalJSON(f))
+	return hex.EncodeToString(sum[:])
+}
+
+// bounds reports whether the guardrail may apply to an agent of the policy.
+func (g *Guardrail) bounds(p *Policy) bool {
+	if g.Tenant != "*" && g.Tenant != p.Tenant {
+		return false
+	}
+	if g.Agents == nil {
+		return true
+	}
+	return slices.ContainsFunc(p.Agents, func(a Pattern) bool {
+		return slices.ContainsFunc(g.Agents, a.overlaps)
+	})
+}
+
+// overlaps reports whether a name can fit both patterns.
+func (p Pattern) overlaps(q Pattern) bool {
+	if p.Exact() {
+		return q.Match(string(p))
+	}
+	if q.Exact() {
+		return p.Match(string(q))
+	}
+	a, b := strings.TrimSuffix(string(p), "*"), strings.TrimSuffix(string(q), "*")
+	return strings.HasPrefix(a, b) || strings.HasPrefix(b, a)
+}
+
+// rawForms sorts files by tenant and content: which file something stands in does not matter.
+func rawForms(rs []*Raw) []any {
+	texts := make([]string, len(rs))
+	for i, r := range rs {
+		texts[i] = string(canonicalJSON(form{"tenant": r.Tenant, "content": json.RawMessage(r.JSON)}))
+	}
+	slices.Sort(texts)
+	out := make([]any, len(rs))
+	for i, t := range texts {
+		out[i] = json.RawMessage(t)
+	}
+	return out
+}
+
+// canon makes canonical forms. While entries have no ids yet, ids is false.
+type canon struct {
+	ids bool
+	key func(*RuleID) string // the key of a rule, such as limits[0]
+}
+
+func (c canon) policy(p *Policy) form {
+	f := form{"tenant": p.Tenant, "agents": patternTexts(p.Agents), "mode": modeForm(p.Mode), "scope": c.scope(&p.Scope),
+		"limits": formsOf(p.Limits, c.limit), "entries": formsOf(p.Entries, c.entry)}
+	if len(p.Meta) > 0 {
+		f["meta"] = p.Meta
+	}
+	f["rego"] = formsOf(p.Custom, func(x *Custom) form { return form{"rule": c.key(&x.Rule), "source": x.Source} })
+	return f
+}
+
+func (c canon) guardrail(g *Guardrail) form {
+	f := form{"name": g.Name, "tenant": g.Tenant, "scope": c.scope(&g.Scope), "limits": formsOf(g.Limits, c.limit),
+		"entries": formsOf(g.Entries, c.entry)}
+	if g.Agents != nil {
+		f["agents"] = patternTexts(g.Agents)
+	}
+	return f
+}
+
+func patternTexts(ps []Pattern) []string {
+	out := make([]string, len(ps))
+	for i, p := range ps {
+		out[i] = string(p)
+	}
+	return out
+}
+
+func formsOf[T any](xs []*T, f func(*T) form) []any {
+	var out []any
+	for _, x := range xs {
+		out = append(out, f(x))
+	}
+	return out
+}
+
+func modeForm(m Mode) any {
+	switch {
+	case !m.Stated:
+		return nil
+	case m.Shadow:
+		return "shadow"
+	case m.Percent > 0:
+		return form{"enforce": m.Percent}
+	}
+	return "enforce"
+}
+
+func (c canon) scope(s *Scope) form {
+	f := form{}
+	if s.CallersRule != NoRule || len(s.Callers) > 0 {
+		f["callers"] = s.Callers
+	}
+	if c.key(&s.DepthRule) != "" {
+		f["max_chain_depth"] = s.MaxDepth
+	}
+	if c.key(&s.RegionsRule) != "" {
+		f["regions"] = s.Regions
+	}
+	if c.key(&s.UntilRule) != "" {
+		f["until"] = s.Until
+	}
+	return f
+}
+
+func (c canon) entry(e *Entry) form {
+	f := form{"tools": patternTexts(e.Tools), "grants": e.Grants, "effect": e.Effect.String(), "mode": modeForm(e.Mode),
+		"on_failure": [...]string{"", "closed", "open"}[e.OnFailure], "case_keys": e.CaseDistinct, "scope": c.scope(&e.Scope),
+		"sanitize": formsOf(e.Sanitize, c.sanitizer), "taints": e.Taints, "limits": formsOf(e.Limits, c.limit),
+		"approval": formsOf(e.Approval, c.tier)}
+	if c.ids {
+		f["id"] = e.ID
+	}
+	if e.Actions != nil {
+		f["actions"] = patternTexts(e.Actions)
+	}
+	if e.Conditions != nil {
+		f["conditions"] = c.conditions(e.Conditions)
+	}
+	if e.Cost != nil {
+		cost := form{"micro": e.Cost.Micro}
+		if e.Cost.Expr != nil {
+			cost = form{"expression": e.Cost.Expr.String()}
+		}
+		f["cost"] = cost
+	}
+	children := formsOf(e.Children, c.entry)
+	slices.SortFunc(children, func(a, b any) int { return bytes.Compare(canonicalJSON(a), canonicalJSON(b)) })
+	f["children"] = children
+	return f
+}
+
+func (c canon) conditions(x *Conditions) form {
+	return form{"args": formsOf(x.Args, c.constraint), "other_args": c.key(&x.OtherArgs), "require": formsOf(x.Require, c.condition),
+		"deny_if": formsOf(x.DenyIf, c.condition), "approval_needed_if": formsOf(x.ApprovalIf, c.condition)}
+}
+
+func (c canon) condition(x *Condition) form {
+	return form{"rule": c.key(&x.Rule), "if": x.Expr.String(), "message": x.Message}
+}
+
+func (c canon) constraint(x *Constraint) form {
+	f := form{"path": x.Path, "optional": x.Optional, "approval": x.Approval, "checks": formsOf(x.Checks, c.check),
+		"args": formsOf(x.Args, c.constraint), "other_args": c.key(&x.OtherArgs), "type": ""}
+	if x.Type != aegis.Absent {
+		f["type"] = x.Type.String()
+	}
+	if x.Each != nil {
+		f["each"] = c.constraint(x.Each)
+	}
+	return f
+}
+
+func (c canon) check(x *Check) form {
+	f := form{"rule": c.key(&x.Rule), "pattern": x.Pattern}
+	if x.Type != aegis.Absent {
+		f["type"] = x.Type.String()
+	}
+	switch x.Op {
+	case CheckMax, CheckMin:
+		f["number"] = x.Num.Text()
+	case CheckDecimals, CheckMaxLength, CheckMinLength:
+		f["count"] = x.N
+	case CheckInteger:
+		f["integer"] = true
+	case CheckIn, CheckNotIn:
+		f["list"] = literalForms(x.List)
+	}
+	return f
+}
+
+// literalForms sorts a list: as a set, its order means nothing.
+func literalForms(ls []Literal) []any {
+	texts := make([]string, len(ls))
+	for i, l := range ls {
+		var v any = l.Str
+		switch l.Kind {
+		case aegis.Number:
+			v = form{"number": l.Num.Text()}
+		case aegis.Bool:
+			v = l.Bool
+		}
+		texts[i] = string(canonicalJSON(v))
+	}
+	texts = sortedSet(texts)
+	out := make([]any, len(texts))
+	for i, t := range texts {
+		out[i] = json.RawMessage(t)
+	}
+	return out
+}
+
+func (c canon) limit(x *Limit) form {
+	f := form{"rule": c.key(&x.Rule), "per_tenant": x.PerTenant}
+	if s := x.Spec; s.Kind == limit.Rate {
+		f["rate"] = form{"count": s.Count, "per": s.Per.String(), "burst": s.Burst}
+	} else {
+		f[s.Kind.String()] = form{"count": s.Count, "cap": s.Cap, "window": s.Window.String()}
+		if s.Zone != nil {
+			f["zone"] = s.Zone.String()
+		}
+	}
+	if x.Kind == LimitSum {
+		f["of"] = x.Arg
+	}
+	var by []any
+	for _, p := range x.By {
+		by = append(by, p)
+	}
+	f["by"] = by
+	return f
+}
+
+func (c canon) sanitizer(x *Sanitizer) form {
+	f := form{"rule": c.key(&x.Rule), "redact": x.Redact, "match": x.Match, "replace": x.Replace, "args": x.Args, "result": x.Result}
+	var fields []any
+	for _, p := range x.Fields {
+		fields = append(fields, p)
+	}
+	f["fields"] = fields
+	return f
+}
+
+func (c canon) tier(x *Tier) form {
+	return form{"rule": c.key(&x.Rule), "when": formsOf(x.When, c.condition), "approvers": x.Approvers, "channel": x.Channel,
+		"expires": x.Expires.String(), "quorum": x.Quorum}
+}

@@ -1,0 +1,70 @@
+package policy
+
+import (
+	"encoding/json"
+
+	"github.com/aegisctl/aegis"
+)
+
+// raw keeps a file of routes or schemas as data, after its own keys have been checked.
+func (l *loader) raw(d *document) {
+	s, r := l.state(d, &unit{}, new(Scope))
+	kind := d.name.kind
+	if kind != listNode && (d.top == "routes" || kind != mapNode) {
+		want := "a list"
+		if d.top == "schemas" {
+			want = "a list or a mapping"
+		}
+		l.fail(d.name.pos, "", "%s must be %s, not %s", d.top, want, d.name.what())
+		return
+	}
+	value, ok := r.data(d.name)
+	if !ok {
+		return
+	}
+	raw := &Raw{Pos: d.name.pos, Tenant: s.tenant, JSON: canonicalJSON(value)}
+	if d.top == "routes" {
+		l.set.Routes = append(l.set.Routes, raw)
+	} else {
+		l.set.Schemas = append(l.set.Schemas, raw)
+	}
+}
+
+// data turns a tree into what encoding/json writes, by the same strict rules as everywhere: what YAML readers read in
+// several ways is refused.
+func (r *reader) data(n *node) (value any, ok bool) {
+	ok = true
+	switch n.kind {
+	case listNode:
+		list := make([]any, len(n.items))
+		for i, m := range n.items {
+			var good bool
+			list[i], good = r.data(m)
+			ok = ok && good
+		}
+		return list, ok
+	case mapNode:
+		object := make(map[string]any, len(n.keys))
+		for i, k := range n.keys {
+			var good bool
+			if k.special() != "" {
+				_, good = r.text(k, "a key")
+			} else {
+				object[k.text], good = r.data(n.items[i])
+			}
+			ok = ok && good
+		}
+		return object, ok
+	}
+	if n.style == plain && n.text == "null" {
+		return nil, true
+	}
+	lit, ok := r.literal(n, "a value")
+	switch lit.Kind {
+	case aegis.Number:
+		return json.RawMessage(lit.Num.Text()), ok
+	case aegis.Bool:
+		return lit.Bool, ok
+	}
+	return lit.Str, ok
+}

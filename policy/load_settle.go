@@ -1,0 +1,228 @@
+package policy
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// unit is one policy or guardrail while it is read: its entries, and the rules that wait for their ids.
+type unit struct {
+	id        string // tenant/agent, or tenant/guardrail:NAME
+	policy    *Policy
+	guardrail *Guardrail
+	drafts    map[*Entry]*draft
+	order     []*draft
+	rules     []pending
+}
+
+// pending is a rule whose id is not yet known. Its number goes to dst.
+type pending struct {
+	dst   *RuleID
+	entry *Entry // nil: of the policy as a whole
+	key   string
+	pos   Pos
+}
+
+func (u *unit) add(d *draft) {
+	if u.drafts == nil {
+		u.drafts = map[*Entry]*draft{}
+	}
+	u.drafts[d.Entry] = d
+	u.order = append(u.order, d)
+}
+
+// rule notes a rule of what is being read. Its number is written to dst when all are known.
+func (r *reader) rule(dst *RuleID, key string, pos Pos) {
+	*dst = NoRule
+	r.unit.rules = append(r.unit.rules, pending{dst, r.entry, key, pos})
+}
+
+// settle names and numbers what was read. Everything is sorted by what it is called, so that nothing depends on the
+// order of files and entries.
+func (l *loader) settle() {
+	for _, u := range l.units {
+		u.keys(l)
+	}
+	if len(l.errs) > 0 {
+		return
+	}
+	l.narrow()
+	type named struct {
+		id  string
+		pos Pos
+	}
+	var all []named
+	for _, u := range l.units {
+		for _, p := range u.rules {
+			all = append(all, named{u.ruleID(p), p.pos})
+		}
+	}
+	slices.SortFunc(all, func(a, b named) int { return cmp.Or(strings.Compare(a.id, b.id), a.pos.compare(b.pos)) })
+	l.set.Rules = []Rule{{}}
+	number := map[string]RuleID{}
+	for _, n := range all {
+		if _, ok := number[n.id]; !ok {
+			number[n.id] = RuleID(len(l.set.Rules))
+			l.set.Rules = append(l.set.Rules, Rule{ID: n.id, Pos: n.pos})
+		}
+	}
+	for _, u := range l.units {
+		for _, p := range u.rules {
+			*p.dst = number[u.ruleID(p)]
+		}
+	}
+	l.set.arrange()
+	l.set.Features = l.set.features()
+	l.set.seal()
+}
+
+func (u *unit) ruleID(p pending) string {
+	if p.entry == nil {
+		return u.id + "#" + p.key
+	}
+	return p.entry.ID + "#" + p.key
+}
+
+// keys gives the entries of one policy their ids. Until then an entry's ID is the part after the agent's; entries that
+// share it are told apart by a hash of what they say, never by their position.
+func (u *unit) keys(l *loader) {
+	same := map[string][]*draft{}
+	for _, d := range u.order {
+		same[d.ID] = append(same[d.ID], d)
+	}
+	keyOf := map[*RuleID]string{}
+	for _, p := range u.rules {
+		keyOf[p.dst] = p.key
+	}
+	final := map[string]*draft{}
+	for _, d := range u.order {
+		id := d.ID
+		if len(same[id]) > 1 && !d.explicit {
+			id += "@" + d.hash(keyOf)
+		}
+		if first := final[id]; first != nil {
+			if d.explicit {
+				l.fail(d.pos, "", "id %s is taken by the entry at %s", d.id, first.pos)
+			} else {
+				l.fail(d.pos, "remove one", "the entry at %s says the same", first.pos)
+			}
+			continue
+		}
+		final[id] = d
+	}
+	for id, d := range final {
+		d.ID = u.id + "/" + id
+	}
+}
+
+// hash is eight hexadecimal digits of the SHA-256 of the entry's canonical form; an action's covers its entry's.
+func (d *draft) hash(key map[*RuleID]string) string {
+	c := canon{key: func(id *RuleID) string { return key[id] }}
+	form := []any{c.entry(d.Entry)}
+	if d.Parent != nil {
+		form = append(form, c.entry(d.Parent))
+	}
+	sum := sha256.Sum256(canonicalJSON(form))
+	return hex.EncodeToString(sum[:4])
+}
+
+// narrow keeps one tenant, if the options say so.
+func (l *loader) narrow() {
+	t := l.opts.Tenant
+	if t == "" {
+		return
+	}
+	l.units = slices.DeleteFunc(l.units, func(u *unit) bool {
+		return u.policy != nil && u.policy.Tenant != t || u.guardrail != nil && u.guardrail.Tenant != t && u.guardrail.Tenant != "*"
+	})
+	l.set.Policies = slices.DeleteFunc(l.set.Policies, func(p *Policy) bool { return p.Tenant != t })
+	l.set.Guardrails = slices.DeleteFunc(l.set.Guardrails, func(g *Guardrail) bool { return g.Tenant != t && g.Tenant != "*" })
+	other := func(r *Raw) bool { return r.Tenant != t }
+	l.set.Routes = slices.DeleteFunc(l.set.Routes, other)
+	l.set.Schemas = slices.DeleteFunc(l.set.Schemas, other)
+	if len(l.set.Policies) == 0 {
+		l.fail(Pos{}, "", "no policy is of the tenant %s", t)
+	}
+}
+
+// arrange sorts policies, guardrails and entries by their ids, and gives limits their ledgers.
+func (s *Set) arrange() {
+	slices.SortFunc(s.Policies, func(a, b *Policy) int { return strings.Compare(a.ID, b.ID) })
+	slices.SortFunc(s.Guardrails, func(a, b *Guardrail) int { return strings.Compare(a.ID, b.ID) })
+	for _, p := range s.Policies {
+		s.arrangeEntries(p.Entries)
+		s.ledgers(p.Limits)
+	}
+	for _, g := range s.Guardrails {
+		s.arrangeEntries(g.Entries)
+		s.ledgers(g.Limits)
+	}
+}
+
+func (s *Set) arrangeEntries(es []*Entry) {
+	slices.SortFunc(es, func(a, b *Entry) int { return strings.Compare(a.ID, b.ID) })
+	for _, e := range es {
+		s.ledgers(e.Limits)
+		s.arrangeEntries(e.Children)
+	}
+}
+
+func (s *Set) ledgers(ls []*Limit) {
+	for _, x := range ls {
+		x.Spec.Ledger = s.Rules[x.Rule].ID
+	}
+}
+
+// entries calls f for every entry and every action with keys of its own.
+func (s *Set) eachEntry(f func(*Entry)) {
+	visit := func(es []*Entry) {
+		for _, e := range es {
+			f(e)
+			for _, c := range e.Children {
+				f(c)
+			}
+		}
+	}
+	for _, p := range s.Policies {
+		visit(p.Entries)
+	}
+	for _, g := range s.Guardrails {
+		visit(g.Entries)
+	}
+}
+
+// features collects what expressions ask of history, sorted, each once.
+func (s *Set) features() []Feature {
+	found := map[string]Feature{}
+	collect := func(x *Expr) {
+		if x == nil {
+			return
+		}
+		x.Walk(func(e *Expr) {
+			switch e.Op {
+			case OpCount, OpSeen, OpSum, OpValues, OpTainted:
+				found[fmt.Sprintf("%d %s", e.Feature.Kind, e.Feature.Key())] = e.Feature
+			}
+		})
+	}
+	s.eachEntry(func(e *Entry) {
+		for _, c := range e.expressions() {
+			collect(c.Expr)
+		}
+		if e.Cost != nil {
+			collect(e.Cost.Expr)
+		}
+	})
+	var out []Feature
+	for _, f := range found {
+		out = append(out, f)
+	}
+	slices.SortFunc(out, func(a, b Feature) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), strings.Compare(a.Key(), b.Key()))
+	})
+	return out
+}

@@ -1,0 +1,336 @@
+package simulate
+
+import (
+	"github.com/aegisctl/aegis"
+	"github.com/aegisctl/aegis/capture"
+	"github.com/aegisctl/aegis/decide"
+)
+
+// lane evaluates batches, one at a time, and counts on its own. Lanes share the gate and the table.
+type lane struct {
+	run     *run
+	scratch decide.Scratch
+	doc     aegis.Doc
+	call    aegis.Call
+	tally   tally
+
+	batch    *batch
+	labels   []capture.StringColumn
+	counts   [][]*Counts // by label, by dictionary index + 1
+	combos   comboCache
+	cells    cellCache
+	sessions []*decide.Session // by dictionary index, for tenant sessionsOf
+	tenantOf []int32
+	results  []result // of the batch, where decisions are written
+}
+
+// batch is one group of rows, and the file it comes from.
+type batch struct {
+	capture.Batch
+	file   int                    // spooled for rows that were put in order
+	labels []capture.StringColumn // of spooled rows, by traffic.labels
+}
+
+// spooled is the file of a batch whose rows come from several places and were noted before.
+const spooled = -1
+
+// chain returns the callers of row i; none where it states none: then the user called.
+func (b *batch) chain(i int) []string {
+	if k := b.Chain.Index[i]; k >= 0 {
+		return b.Chain.Dict[k]
+	}
+	return nil
+}
+
+// succeeded reports that the tool did not fail, as far as the capture says.
+func (b *batch) succeeded(i int) bool {
+	o := b.Outcome.At(i)
+	return o == "" || o == "ok"
+}
+
+func (r *run) newLane() *lane {
+	return &lane{run: r, tally: newTally(len(r.set.Rules), len(r.src.labels))}
+}
+
+// resolved is what the lane knows of a tenant, agent, tool and action that occur together in a batch.
+type resolved struct {
+	key    [4]int32
+	used   bool
+	combo  combo
+	plan   *decide.Plan
+	counts *Counts
+	tool   int32 // in the table
+	commit bool
+}
+
+// comboCache finds the plan of a row by its four dictionary indexes. It is direct-mapped: a miss costs a look-up by
+// name, nothing else.
+type comboCache [1024]resolved
+
+func (l *lane) resolve(i int) *resolved {
+	b := l.batch
+	key := [4]int32{b.Tenant.Index[i], b.Agent.Index[i], b.Tool.Index[i], b.Action.Index[i]}
+	h := uint32(key[0])*31 + uint32(key[1])*131 + uint32(key[2])*524287 + uint32(key[3])*8191
+	e := &l.combos[(h^h>>10)%uint32(len(l.combos))]
+	if e.used && e.key == key {
+		return e
+	}
+	c := combo{l.run.src.tenant(b.Tenant.At(i)), b.Agent.At(i), b.Tool.At(i), b.Action.At(i)}
+	counts := l.tally.combos[c]
+	if counts == nil {
+		counts = new(Counts)
+		l.tally.combos[c] = counts
+	}
+	plan := l.run.gate.Engine.Plan(c.tenant, c.agent, c.tool, c.action)
+	*e = resolved{key, true, c, plan, counts, l.run.table.tool(aegis.EscapeName(c.tool)), l.run.gate.NeedsCommit(plan)}
+	return e
+}
+
+// begin readies the lane for a batch: dictionary indexes of the last one mean nothing now.
+func (l *lane) begin(b *batch) {
+	l.batch = b
+	clear(l.combos[:])
+	n := len(b.Session.Dict)
+	l.sessions = append(l.sessions[:0], make([]*decide.Session, n)...)
+	l.tenantOf = append(l.tenantOf[:0], make([]int32, n)...)
+	l.labels, l.counts = l.labels[:0], l.counts[:0]
+	for _, name := range l.run.src.labels {
+		col := l.run.src.labelColumn(b, name)
+		l.labels = append(l.labels, col)
+		l.counts = append(l.counts, make([]*Counts, len(col.Dict)+1))
+	}
+	l.results = l.results[:0]
+}
+
+// evaluate judges every call of a batch, in its order.
+func (l *lane) evaluate(b *batch) error {
+	l.begin(b)
+	for i := range b.Rows {
+		if b.Rejected[i] != capture.Accepted {
+			continue
+		}
+		if i&0x3fff == 0 {
+			if err := l.run.ctx.Err(); err != nil {
+				return err
+			}
+		}
+		if err := l.row(i); err != nil {
+			return err
+		}
+	}
+	l.cells.flush(l)
+	return nil
+}
+
+func (l *lane) row(i int) error {
+	e := l.resolve(i)
+	c := &l.call
+	malformed := l.fill(c, e, i)
+	var v *decide.Verdict
+	if malformed {
+		v = l.run.gate.Malformed(&l.scratch)
+	} else {
+		var err error
+		session := l.session(e, i)
+		if v, err = l.run.gate.Judge(&l.scratch, e.plan, c, session); err != nil {
+			return err
+		}
+		if e.commit {
+			if err = l.run.gate.Commit(&l.scratch, session, l.batch.succeeded(i)); err != nil {
+				return err
+			}
+			v = l.scratch.Verdict()
+		}
+	}
+	l.count(e, v, i)
+	if l.run.opt.Each != nil {
+		l.run.opt.Each(c, v)
+	}
+	return nil
+}
+
+// session returns the gate's session of a row, looked up once for each session of a batch.
+func (l *lane) session(e *resolved, i int) *decide.Session {
+	if !e.commit && !e.plan.NeedsSession {
+		return nil
+	}
+	k := l.batch.Session.Index[i]
+	if k < 0 {
+		return nil
+	}
+	if s := l.sessions[k]; s != nil && l.tenantOf[k] == e.key[0] {
+		return s
+	}
+	s := l.run.gate.Session(e.combo.tenant, l.batch.Session.Dict[k])
+	l.sessions[k], l.tenantOf[k] = s, e.key[0]
+	return s
+}
+
+// fill makes the call of row i and reports whether its arguments are malformed. What the capture does not hold is
+// noted as lacking.
+func (l *lane) fill(c *aegis.Call, e *resolved, i int) (malformed bool) {
+	b := l.batch
+	*c = aegis.Call{Tenant: e.combo.tenant, Agent: e.combo.agent, Tool: e.combo.tool, Action: e.combo.action,
+		Chain: b.chain(i), Session: b.Session.At(i), Region: b.Region.At(i), Lacks: aegis.LacksClaims}
+	if c.Session == "" {
+		c.Lacks |= aegis.LacksSession
+	}
+	if c.Region == "" {
+		c.Lacks |= aegis.LacksRegion
+	}
+	if b.TimeNull[i] {
+		c.Lacks |= aegis.LacksTime
+	} else {
+		c.Time, c.HasTime = b.Time[i], true
+	}
+	if !b.CostNull[i] {
+		c.Cost, c.HasCost = b.Cost[i], true
+	}
+	c.Effect, _ = aegis.ParseEffect(b.Effect.At(i))
+	switch b.Coverage[i] {
+	case capture.CoverageRedacted:
+		c.Lacks |= aegis.LacksRedacted
+	case capture.CoverageAbsent:
+		c.Lacks |= aegis.LacksArgs
+	default:
+		text := b.ArgsData[b.ArgsStart[i]:b.ArgsEnd[i]]
+		if l.doc.Parse(text, aegis.MaxBody) != nil || l.doc.Root().Kind() != aegis.Object {
+			return true
+		}
+		c.Args = l.doc.Root()
+	}
+	return false
+}
+
+// count adds a verdict to every group that it belongs to.
+func (l *lane) count(e *resolved, v *decide.Verdict, i int) {
+	t, o := &l.tally, v.Outcome
+	t.decisions[o]++
+	e.counts[o]++
+	for j, h := range v.Hits {
+		if !citedBefore(v.Hits[:j], func(p aegis.Hit) bool { return p.Rule == h.Rule }) {
+			t.rules[h.Rule][o]++
+		}
+		if !citedBefore(v.Hits[:j], func(p aegis.Hit) bool { return p.Code == h.Code }) {
+			t.reasons[h.Code][o]++
+		}
+	}
+	if l.call.HasTime {
+		if t.timed == 0 || l.call.Time < t.first {
+			t.first = l.call.Time
+		}
+		if t.timed == 0 || l.call.Time > t.last {
+			t.last = l.call.Time
+		}
+		t.timed++
+	}
+	l.countLabels(o, i)
+	if k := l.batch.Session.Index[i]; k >= 0 {
+		l.cells.count(l, e, k, o)
+	} else {
+		l.countLoose(e, o)
+	}
+	if l.run.out != nil {
+		l.results = append(l.results, l.run.out.result(l, e, v, i))
+	}
+}
+
+func citedBefore(hits []aegis.Hit, same func(aegis.Hit) bool) bool {
+	for _, p := range hits {
+		if same(p) {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *lane) countLabels(o aegis.Outcome, i int) {
+	for j := range l.labels {
+		k := l.labels[j].Index[i]
+		c := l.counts[j][k+1]
+		if c == nil {
+			value := "(none)"
+			if k >= 0 {
+				value = l.labels[j].Dict[k]
+			}
+			c = bump(l.tally.labels[j], value)
+			l.counts[j][k+1] = c
+		}
+		c[o]++
+	}
+}
+
+// countLoose counts a call without a session: a cluster of its own.
+func (l *lane) countLoose(e *resolved, o aegis.Outcome) {
+	var c cell
+	c.count(o)
+	if c.n == 0 {
+		return
+	}
+	t := &l.tally.loose
+	t.block.Add(1, int64(c.block))
+	t.hold.Add(1, int64(c.hold))
+	name := aegis.EscapeName(e.combo.tool)
+	m := t.tools[name]
+	if m == nil {
+		m = new([2]Moments)
+		t.tools[name] = m
+	}
+	m[0].Add(1, int64(c.block))
+	m[1].Add(1, int64(c.hold))
+}
+
+// cellCache gathers the counts of sessions and of their tools before they go to the shared table. Calls of a session
+// stand near each other in most captures, so that a small cache saves most of the table's work.
+type cellCache struct {
+	slots [4096]struct {
+		session, tenant int32
+		used            bool
+		cell            cell
+	}
+	keys  []sessionKey
+	cells []cell
+}
+
+func (cc *cellCache) count(l *lane, e *resolved, session int32, o aegis.Outcome) {
+	for _, tool := range [2]int32{-1, e.tool} {
+		h := uint32(session)*2654435761 + uint32(tool+1)*40503
+		s := &cc.slots[h>>20]
+		if !s.used || s.session != session || s.tenant != e.key[0] || s.cell.tool != tool {
+			if s.used {
+				cc.spill(l, s.session, s.tenant, s.cell)
+			}
+			s.session, s.tenant, s.used, s.cell = session, e.key[0], true, cell{tool: tool}
+		}
+		s.cell.count(o)
+	}
+}
+
+func (cc *cellCache) spill(l *lane, session, tenant int32, c cell) {
+	b := l.batch
+	name := ""
+	if tenant >= 0 {
+		name = b.Tenant.Dict[tenant]
+	}
+	cc.keys = append(cc.keys, l.run.table.key(l.run.src.tenant(name), b.Session.Dict[session]))
+	cc.cells = append(cc.cells, c)
+	if len(cc.keys) == 4096 {
+		cc.drain(l)
+	}
+}
+
+func (cc *cellCache) drain(l *lane) {
+	l.run.table.add(cc.keys, cc.cells)
+	cc.keys, cc.cells = cc.keys[:0], cc.cells[:0]
+}
+
+// flush empties the cache: the next batch has other dictionaries.
+func (cc *cellCache) flush(l *lane) {
+	for i := range cc.slots {
+		if s := &cc.slots[i]; s.used {
+			cc.spill(l, s.session, s.tenant, s.cell)
+			s.used = false
+		}
+	}
+	cc.drain(l)
+}
