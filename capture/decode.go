@@ -44,7 +44,8 @@ func (x *seekIndex) find(key int, row int64) (p seekPoint, ok bool) {
 func (x *seekIndex) note(key int, p seekPoint) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if s := x.points[key]; len(s) == 0 || s[len(s)-1].row < p.row && s[len(s)-1].pos < p.pos {
+	// A point for every few rows is enough, and bounds what a file of tiny pages costs.
+	if s := x.points[key]; len(s) == 0 || s[len(s)-1].row+1024 < p.row && s[len(s)-1].pos < p.pos {
 		x.points[key] = append(s, p)
 	}
 }
@@ -173,7 +174,6 @@ type list struct {
 	null []bool   // the list itself is null
 	elem []int32  // dictionary indexes, -1 is null
 	text textSource
-	anyRow bool   // a row has an element
 }
 
 // nested decodes a column of lists.

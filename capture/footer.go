@@ -73,6 +73,8 @@ type fileMeta struct {
 	schema []schemaNode
 	groups []groupMeta
 	aegis  string // value of the key aegis.schema
+	sum    []byte // checksum that our writer leaves, and where in the footer it stands
+	sumAt  int
 }
 
 // readFooter fetches the footer's bytes, having checked the frame of the file.
@@ -169,6 +171,14 @@ func parseFooter(footer []byte) (m *fileMeta, groupsAt int, err error) {
 	return m, groupsAt, nil
 }
 
+// checkSum compares the footer with the checksum in it, if there is one.
+func (m *fileMeta) checkSum(footer []byte) error {
+	if m.sum != nil && !bytes.Equal(m.sum, footerSum(footer, m.sumAt, len(m.sum))) {
+		return errors.New("damaged Parquet footer: its checksum does not match")
+	}
+	return nil
+}
+
 func (m *fileMeta) parseSchema(t *thrift, typ byte) {
 	n := t.list(typ, thriftStruct)
 	if n > maxSchemaNodes {
@@ -225,7 +235,7 @@ func (s *schemaNode) parse(t *thrift) {
 	}
 }
 
-// parseKeyValues looks for our own keys, and checks the sum over the footer that our writer leaves there.
+// parseKeyValues looks for our own keys.
 func (m *fileMeta) parseKeyValues(t *thrift, typ byte) {
 	for n := t.list(typ, thriftStruct); n > 0 && t.err == nil; n-- {
 		var key, value []byte
@@ -250,9 +260,7 @@ func (m *fileMeta) parseKeyValues(t *thrift, typ byte) {
 		case schemaKey:
 			m.aegis = string(value)
 		case footerSumKey:
-			if t.err == nil && !bytes.Equal(footerSum(t.b, valueEnd-len(value), len(value)), value) {
-				t.fail("its checksum does not match")
-			}
+			m.sum, m.sumAt = value, valueEnd-len(value)
 		}
 	}
 }

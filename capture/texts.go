@@ -192,10 +192,11 @@ type argsSource struct {
 	dictA, dictB []uint32
 
 	enc   int32
-	pos   int // of the next value in data, where it is plain
+	pos   int // of the next value in data, and where the page ends there
 	end   int
 	idx   runs
 	raw   []int32
+	lens  delta
 	bytes bytesSource
 }
 
@@ -227,6 +228,13 @@ func (s *argsSource) open(pg *page) (err error) {
 		s.enc = encRLEDictionary
 		s.idx, err = openIndexes(pg.data)
 		return err
+	case encDeltaLength:
+		if err := s.lens.open(pg.data); err != nil {
+			return err
+		}
+		values, err := s.lens.rest()
+		s.pos = s.end - len(values)
+		return err
 	}
 	return s.bytes.open(pg)
 }
@@ -236,10 +244,10 @@ func (s *argsSource) skip(n int) error {
 	case encRLEDictionary:
 		_, err := s.idx.skip(n, 0)
 		return err
-	case encPlain:
+	case encPlain, encDeltaLength:
 		var a, b [256]uint32
 		for ; n > 0; n -= min(n, len(a)) {
-			if err := s.readPlain(a[:min(n, len(a))], b[:]); err != nil {
+			if err := s.read(a[:min(n, len(a))], b[:]); err != nil {
 				return err
 			}
 		}
@@ -253,6 +261,8 @@ func (s *argsSource) read(a, b []uint32) error {
 	switch s.enc {
 	case encPlain:
 		return s.readPlain(a, b)
+	case encDeltaLength:
+		return s.readDeltaLength(a, b)
 	case encRLEDictionary:
 		s.raw = resize(s.raw, len(a))
 		if err := s.idx.read32(s.raw); err != nil {
@@ -301,5 +311,25 @@ func (s *argsSource) readPlain(a, b []uint32) error {
 		b[i] = uint32(pos)
 	}
 	s.pos = pos
+	return nil
+}
+
+func (s *argsSource) readDeltaLength(a, b []uint32) error {
+	var block [256]int64
+	for len(a) > 0 {
+		k := min(len(a), len(block))
+		if err := s.lens.read(block[:k]); err != nil {
+			return err
+		}
+		for i, n := range block[:k] {
+			if n < 0 || n > int64(s.end-s.pos) || n > maxValue {
+				return errRunsShort
+			}
+			a[i] = uint32(s.pos)
+			s.pos += int(n)
+			b[i] = uint32(s.pos)
+		}
+		a, b = a[k:], b[k:]
+	}
 	return nil
 }

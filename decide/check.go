@@ -1,8 +1,6 @@
 package decide
 
 import (
-	"fmt"
-	"regexp"
 	"slices"
 	"unicode/utf8"
 
@@ -44,7 +42,7 @@ type constraint struct {
 type check struct {
 	*policy.Check
 	set *literalSet
-	re  *regexp.Regexp
+	re  *matcher
 }
 
 func (c *compiler) block(cs *policy.Conditions, named map[string]bool) *block {
@@ -87,11 +85,7 @@ func (c *compiler) constraint(con *policy.Constraint, cs *policy.Conditions, bre
 		case policy.CheckIn, policy.CheckNotIn:
 			x.set = newLiteralSet(ch.List)
 		case policy.CheckPattern:
-			re, err := regexp.Compile(ch.Pattern)
-			if err != nil {
-				panic(fmt.Sprintf("pattern %q was checked at load: %v", ch.Pattern, err))
-			}
-			x.re = re
+			x.re = newMatcher(ch.Pattern)
 		}
 		k.checks = append(k.checks, x)
 		k.rules = append(k.rules, ch.Rule)
@@ -125,7 +119,7 @@ func (b *block) eval(s *Scratch) {
 		}
 	}
 	for _, c := range b.args {
-		c.eval(s, s.slots[c.slot], s.argsKind(), lifted)
+		c.eval(s, s.slots[c.slot].json, s.argsKind(), lifted)
 	}
 	for _, r := range b.require {
 		switch r.eval(s) {
@@ -202,9 +196,14 @@ func (c *constraint) eval(s *Scratch, v aegis.Value, parent aegis.Kind, lifted u
 // present judges a value that is neither missing nor null.
 func (c *constraint) present(s *Scratch, v aegis.Value, lifted uint64) {
 	if len(c.checks) > 0 {
-		x := fromJSON(v)
+		x := &value{}
+		if c.slot >= 0 {
+			x = s.operand(c.slot)
+		} else {
+			*x = fromJSON(v)
+		}
 		for i := range c.checks {
-			c.check(s, &c.checks[i], v, &x, lifted)
+			c.check(s, &c.checks[i], v, x, lifted)
 		}
 	}
 	if c.each != nil {
@@ -282,17 +281,23 @@ func (c *constraint) check(s *Scratch, ch *check, v aegis.Value, x *value, lifte
 	}
 }
 
+// micros holds, by decimal places, what a number of millionths must be divisible by.
+var micros = [...]int64{1e6, 1e5, 1e4, 1e3, 1e2, 10, 1}
+
 // holds decides the checks that nothing lifts.
 func (ch *check) holds(v aegis.Value, x *value) bool {
 	switch ch.Op {
 	case policy.CheckDecimals:
+		if m, ok := x.num.Micro(); ok && ch.N <= 6 {
+			return m%micros[ch.N] == 0
+		}
 		return x.num.Decimals() <= ch.N
 	case policy.CheckIn:
 		return ch.set.has(x)
 	case policy.CheckNotIn:
 		return !ch.set.has(x)
 	case policy.CheckPattern:
-		return ch.re.MatchString(x.str)
+		return ch.re.match(x.str)
 	}
 	n := 1
 	switch v.Kind() {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/aegisctl/aegis"
+	"github.com/aegisctl/aegis/limit"
 	"github.com/aegisctl/aegis/policy"
 )
 
@@ -67,6 +68,7 @@ func (e *Engine) describeScope(s *policy.Scope) {
 
 func (e *Engine) describeLimits(ls []*policy.Limit) {
 	for _, l := range ls {
+		e.sessionLimits = e.sessionLimits || l.Spec.Window == limit.Session
 		reads := aegis.LacksTime | aegis.LacksSession
 		if len(l.By) > 0 || l.Kind == policy.LimitSum || l.Kind == policy.LimitCost {
 			reads |= lacksArgs

@@ -20,8 +20,8 @@ type Engine struct {
 	features map[policy.Feature]int
 	reads    []aegis.Lack // by rule: the facts it reads that a capture can lack
 	about    []subject    // by rule: what states it
-	customs  *customs // nil: no policy has Rego of its own
-	inputs   *inputs  // what customs are given
+	customs  *customs     // nil: no policy has Rego of its own
+	inputs   *inputs      // what customs are given
 
 	mu    sync.RWMutex
 	plans map[planKey]*Plan
@@ -91,7 +91,7 @@ type Scratch struct {
 	call    *aegis.Call
 	facts   *Facts
 	plan    *Plan
-	slots   []aegis.Value
+	slots   []slot
 	vars    [maxVars]value
 	hits    []aegis.Hit
 	charges []charge
@@ -103,6 +103,22 @@ type Scratch struct {
 	second  *Scratch
 	doc     aegis.Doc
 	rewrite []byte
+}
+
+// slot is a top-level argument that some rule reads.
+type slot struct {
+	json aegis.Value
+	read bool  // val is what it came to
+	val  value // read once for each call
+}
+
+// operand returns an argument as an operand of expressions.
+func (s *Scratch) operand(i int) *value {
+	x := &s.slots[i]
+	if !x.read {
+		x.val, x.read = fromJSON(x.json), true
+	}
+	return &x.val
 }
 
 // maxVars is how deep exists and all may nest.
@@ -147,7 +163,7 @@ func (s *Scratch) bind(p *Plan, c *aegis.Call, f *Facts) {
 	s.call, s.facts, s.plan = c, f, p
 	s.slots = s.slots[:0]
 	for range p.slots {
-		s.slots = append(s.slots, aegis.Value{})
+		s.slots = append(s.slots, slot{})
 	}
 	if len(p.slots) == 0 || c.Args.Kind() != aegis.Object {
 		return
@@ -155,7 +171,7 @@ func (s *Scratch) bind(p *Plan, c *aegis.Call, f *Facts) {
 	for m := c.Args.First(); m.Kind() != aegis.Absent; m = c.Args.After(m) {
 		for i, name := range p.slots {
 			if m.KeyIs(name) {
-				s.slots[i] = m
+				s.slots[i].json = m
 				break
 			}
 		}

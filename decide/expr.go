@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -109,9 +110,9 @@ func (c *compiler) read(root policy.Root, fields []string, v int) readFunc {
 		}
 		slot, rest := c.slot(fields[0]), fields[1:]
 		if len(rest) == 0 {
-			return func(s *Scratch) aegis.Value { return s.slots[slot] }
+			return func(s *Scratch) aegis.Value { return s.slots[slot].json }
 		}
-		return func(s *Scratch) aegis.Value { return walk(s.slots[slot], rest) }
+		return func(s *Scratch) aegis.Value { return walk(s.slots[slot].json, rest) }
 	case policy.RootClaims:
 		return func(s *Scratch) aegis.Value { return walk(s.call.Claims, fields) }
 	default:
@@ -190,6 +191,10 @@ func (c *compiler) path(e *policy.Expr) valueFunc {
 			return func(s *Scratch) value { return s.vars[e.Var] }
 		}
 	}
+	if e.Root == policy.RootArgs && len(e.Fields) == 1 {
+		slot := c.slot(e.Fields[0])
+		return func(s *Scratch) value { return *s.operand(slot) }
+	}
 	read := c.read(e.Root, e.Fields, e.Var)
 	return func(s *Scratch) value { return fromJSON(read(s)) }
 }
@@ -267,7 +272,8 @@ func capture(re *regexp.Regexp) func(string) value {
 func links(s string) value {
 	l := []policy.Literal{}
 	for _, m := range linksRE().FindAllStringSubmatch(s, -1) {
-		l = append(l, policy.Literal{Kind: aegis.String, Str: lowerASCII(m[1])})
+		// The pattern has a group for each form of link; one of them takes part.
+		l = append(l, policy.Literal{Kind: aegis.String, Str: lowerASCII(strings.Join(m[1:], ""))})
 	}
 	return value{kind: aegis.List, list: l}
 }
@@ -416,6 +422,9 @@ func equal(x, y *value) tri {
 }
 
 func (c *compiler) order(e *policy.Expr) boolFunc {
+	if f := c.bound(e); f != nil {
+		return f
+	}
 	a, b, op := c.value(e.Sub[0]), c.value(e.Sub[1]), e.Op
 	return func(s *Scratch) tri {
 		x, y := a(s), b(s)
@@ -428,16 +437,38 @@ func (c *compiler) order(e *policy.Expr) boolFunc {
 		default:
 			return undecided
 		}
-		switch op {
-		case policy.OpLt:
-			return truth(d < 0)
-		case policy.OpLe:
-			return truth(d <= 0)
-		case policy.OpGt:
-			return truth(d > 0)
-		}
-		return truth(d >= 0)
+		return ordered(op, d)
 	}
+}
+
+// bound compiles the commonest comparison, of a top-level argument with a number, without copying operands.
+func (c *compiler) bound(e *policy.Expr) boolFunc {
+	a, b := e.Sub[0], e.Sub[1]
+	if a.Op != policy.OpPath || a.Root != policy.RootArgs || len(a.Fields) != 1 || b.Op != policy.OpLiteral ||
+		b.Lit.Kind != aegis.Number {
+		return nil
+	}
+	slot, n, op := c.slot(a.Fields[0]), b.Lit.Num, e.Op
+	return func(s *Scratch) tri {
+		x := s.operand(slot)
+		if x.kind != aegis.Number {
+			return undecided
+		}
+		return ordered(op, x.num.Cmp(n))
+	}
+}
+
+// ordered says what a comparison's sign means to an operator.
+func ordered(op policy.Op, d int) tri {
+	switch op {
+	case policy.OpLt:
+		return truth(d < 0)
+	case policy.OpLe:
+		return truth(d <= 0)
+	case policy.OpGt:
+		return truth(d > 0)
+	}
+	return truth(d >= 0)
 }
 
 // in folds == over a list with or. A literal list is of one kind, so that any other kind on the left is an error.
@@ -540,6 +571,7 @@ func inNetwork(s string, net netip.Prefix) tri {
 // literalSet is a list of literals of one kind, made for look-ups.
 type literalSet struct {
 	kind aegis.Kind // Absent for an empty list
+	few  []string   // strings, where they are so few that comparing each is faster
 	strs map[string]struct{}
 	nums map[aegis.Num]struct{}
 	bool [2]bool
@@ -558,6 +590,11 @@ func newLiteralSet(ls []policy.Literal) *literalSet {
 			set.bool[btoi(l.Bool)] = true
 		}
 	}
+	if len(set.strs) <= 8 {
+		for _, l := range ls {
+			set.few = append(set.few, l.Str)
+		}
+	}
 	return set
 }
 
@@ -574,6 +611,9 @@ func (l *literalSet) has(v *value) bool {
 	}
 	switch v.kind {
 	case aegis.String:
+		if l.few != nil {
+			return slices.Contains(l.few, v.str)
+		}
 		_, ok := l.strs[v.str]
 		return ok
 	case aegis.Number:

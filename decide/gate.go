@@ -45,6 +45,7 @@ type Gate struct {
 	opt    Options
 	opa    *OPA
 	ledger *limit.Ledger
+	tracks bool // something is remembered by session, so that every call keeps its session from being forgotten
 
 	mu       sync.Mutex
 	sessions map[string]*Session
@@ -69,6 +70,7 @@ func NewGate(set *policy.Set, opt Options) (*Gate, error) {
 	if g.ledger == nil {
 		g.ledger = limit.New()
 	}
+	g.tracks = len(set.Features) > 0 || e.sessionLimits
 	switch opt.Engine {
 	case Native:
 	case OnOPA, Both:
@@ -109,7 +111,7 @@ func (g *Gate) Forget(now int64) {
 			delete(g.sessions, k)
 		}
 	}
-	g.ledger.Forget(now - idle)
+	g.ledger.Forget(now)
 }
 
 // Difference says that the two evaluators disagree on a call: a defect of Aegis.
@@ -133,7 +135,7 @@ func (g *Gate) Decide(s *Scratch, p *Plan, c *aegis.Call, session *Session) (*Ve
 }
 
 // NeedsCommit reports whether calls of the plan read or change anything that outlives them.
-func (g *Gate) NeedsCommit(p *Plan) bool { return p.NeedsOrder || len(p.updates) > 0 }
+func (g *Gate) NeedsCommit(p *Plan) bool { return p.NeedsOrder || g.tracks }
 
 // Judge is the part of the path that changes nothing: steps 1 to 4. It depends on earlier calls only where the plan
 // says NeedsSession.
@@ -269,19 +271,19 @@ func (g *Gate) sanitize(s *Scratch, p *Plan, c *aegis.Call, f *Facts) (*Verdict,
 // Commit reserves limits and remembers the call where it is let through: steps 5 and on. It must follow Judge with the
 // same Scratch. success is false where the tool reported a failure: then the call is charged and not remembered.
 func (g *Gate) Commit(s *Scratch, session *Session, success bool) error {
-	if s.plan == nil {
-		return nil // malformed
-	}
 	if err := g.reserve(s, session); err != nil {
 		return err
 	}
 	v := s.conclude()
-	if session == nil || len(s.plan.updates) == 0 {
+	if session == nil {
 		return nil
+	}
+	if s.call.HasTime && g.Engine.sessionLimits {
+		g.ledger.Touch(s.call.Time, session.key)
 	}
 	session.mu.Lock()
 	defer session.mu.Unlock()
-	if success && g.passes(v.Outcome) {
+	if len(s.plan.updates) > 0 && success && g.passes(v.Outcome) {
 		args := s.call.Args
 		if v.Args.Kind() == aegis.Object {
 			args = v.Args

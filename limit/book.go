@@ -49,15 +49,15 @@ type session struct {
 	entries int // that are of this session; it goes with the last of them
 }
 
-// expired reports whether the session was idle for too long at time t, which is not before s.last.
+// expired reports whether the session was idle for too long at time t; at a time before its last it was not.
 func (s *session) expired(t int64) bool { return t-s.last >= SessionIdle }
 
 // see moves the session to time now, or leaves it where it is if the clock went back.
 func (s *session) see(now int64) {
-	if now = max(now, s.last); s.expired(now) {
+	if s.expired(now) {
 		s.epoch++
 	}
-	s.last = max(now, s.last)
+	s.last = max(s.last, now)
 }
 
 // rule returns the rule of a spec, making it at first sight.
@@ -128,7 +128,6 @@ func (e *entry) view(r *rule, now int64) view {
 		}
 	case r.cal == nil:
 		if s := e.sess; s != nil {
-			v.t = max(now, s.last)
 			v.fresh = e.epoch != s.epoch || s.expired(v.t)
 		}
 	case e.by != r || v.t >= e.mark:

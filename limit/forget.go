@@ -49,7 +49,7 @@ func (l *Ledger) Forget(before int64) {
 func (l *Ledger) sweep(b *book, t int64) {
 	seen := 0
 	pause := func() {
-		if seen++; seen%forgetBatch == 0 {
+		if seen++; seen%forgetBatch == 0 { // a map may change while it is ranged over
 			l.mu.Unlock()
 			l.mu.Lock()
 		}

@@ -7,6 +7,10 @@ import (
 
 // Ledger holds what was spent under any number of limits. It is safe for concurrent use, and calls are decided one
 // after the other. The zero Ledger is not usable; see New.
+//
+// Time is what the ledger is told, except that for no key it goes behind the time of that key's last charge. So a clock
+// that went back gives nothing back, and one that went ahead by mistake holds the keys charged meanwhile where it was,
+// until the true time has come as far.
 type Ledger struct {
 	mu        sync.Mutex
 	rules     map[*Spec]*rule
@@ -152,9 +156,6 @@ func (l *Ledger) standIn(b *book, c *Charge) int {
 	}
 	u := &l.unseen[l.nu]
 	*u = unseen{entry: entry{last: l.floor, wants: noWants}, book: b, session: session, key: c.Key}
-	if b.sessions != nil {
-		u.entry.sess = l.sessions[session]
-	}
 	l.nu++
 	return l.nu - 1
 }
@@ -175,7 +176,6 @@ func (l *Ledger) keep(u *unseen) *entry {
 	}
 	name := strings.Clone(u.session)
 	u.book.sessions[sessionKey{name, key}] = e
-	// Another charge of the same call may have brought the session into being meanwhile.
 	if e.sess = l.sessions[u.session]; e.sess == nil {
 		e.sess = &session{last: l.floor, epoch: 1}
 		l.sessions[name] = e.sess

@@ -217,9 +217,10 @@ func TestOverflow(t *testing.T) {
 	reserve(t, l, noon, 0b1, one(b, 0)...)
 
 	// The slowest, the fastest and the deepest of rates.
-	for i, s := range []*Spec{rate(1, math.MaxInt64/1000*1000), rate(MaxWhole, time.Microsecond), rate(1, time.Hour*24*365)} {
+	for i, s := range []*Spec{rate(1, math.MaxInt64/1000*1000), rate(MaxWhole, time.Microsecond), rate(1_000_000, 1500*time.Millisecond),
+		rate(1, time.Hour*24*365)} {
 		l := New()
-		s.Burst = []int64{0, 0, MaxWhole}[i]
+		s.Burst = []int64{0, 0, 0, MaxWhole}[i]
 		for _, now := range []int64{minTime, noon, maxTime} {
 			reserve(t, l, now, 0b11, one(s, math.MaxInt64)[0], one(s, math.MaxInt64)[0])
 			l.Left(now, &one(s, 0)[0])
@@ -269,8 +270,10 @@ func TestEdit(t *testing.T) {
 	east.Zone = zone("Asia/Kolkata")
 	reserve(t, l, noon-day, 0, one(east, 1)...)
 	wantLeft(t, l, noon, b, 1)
+}
 
-	l = New()
+func TestEditRate(t *testing.T) {
+	l := New()
 	slow, fast := rate(1, 24*time.Hour), rate(10, time.Second)
 	reserve(t, l, noon, 0, one(slow, 1)...)
 	wantLeft(t, l, noon, fast, 0)
@@ -286,8 +289,15 @@ func TestEdit(t *testing.T) {
 		t.Errorf("%d left", left)
 	}
 
-	// Two editions in one call are one ledger.
 	l = New()
+	reserve(t, l, noon, 0, one(rate(3, time.Second), 1)...)
+	reserve(t, l, noon+333_333, 0b1, one(rate(1, time.Second), 1)...)
+	reserve(t, l, noon+333_334, 0, one(rate(1, time.Second), 1)...)
+}
+
+// TestTwoEditions has two editions of a limit in one call: they are one ledger.
+func TestTwoEditions(t *testing.T) {
+	l := New()
 	a, c := one(budget(10, Day), 6)[0], one(budget(10, Week), 6)[0]
 	reserve(t, l, noon, 0b11, a, c)
 	a.Amount, c.Amount = 5, 5
@@ -295,9 +305,22 @@ func TestEdit(t *testing.T) {
 	wantLeft(t, l, noon, budget(11, Month), 1)
 	p, q := one(rate(3, time.Second), 1)[0], one(rate(7, time.Second), 1)[0]
 	both := reserve(t, l, noon, 0, p, q)
+	// Full again after 1/3 s, rounded up, and 1/7 s: 476191.14 µs. For four more, 3/7 s must remain of it at most.
+	if left, more := l.Left(noon, &q); left != 3 || more != noon+47_620 {
+		t.Errorf("%d left, more at %d", left, more-noon)
+	}
 	l.Release(&both)
-	if left, _ := l.Left(noon, &q); left > 7 {
-		t.Errorf("%d left", left)
+	// The first of the two is counted in other parts and stays.
+	if left, more := l.Left(noon, &q); left != 4 || more != noon+47_620 {
+		t.Errorf("%d left, more at %d", left, more-noon)
+	}
+
+	l = New()
+	reserve(t, l, noon, 0, p)
+	both = reserve(t, l, noon, 0, p, q)
+	l.Release(&both)
+	if left, more := l.Left(noon, &q); left != 2 || more != noon+95_239 { // 666667 µs - 4/7 s
+		t.Errorf("%d left, more at %d", left, more-noon)
 	}
 }
 

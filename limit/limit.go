@@ -71,8 +71,8 @@ const micro = 1_000_000
 // Another Kind, and the step between Session and a calendar window, is another ledger. A budget that turns from money
 // to an argument, or to another argument, counts something else: its caller gives it another id.
 type Spec struct {
-	Ledger string         // the rule id of the limit; not empty
-	Kind   Kind           //
+	Ledger string // the rule id of the limit; not empty
+	Kind   Kind
 	Count  int64          // Rate: events per Per; Calls: the most in a window. 1 to MaxWhole
 	Per    time.Duration  // Rate: whole microseconds
 	Burst  int64          // Rate: the most at once, up to MaxWhole; 0 means Count

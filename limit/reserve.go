@@ -14,7 +14,7 @@ type Reservation struct {
 	rest   []hold // beyond the eighth
 }
 
-// hold is one charge of a reservation. For a window, a is the amount and b the epoch of the entry. For a rate, a and b
+// hold is one charge of a reservation. For a window, a is the amount and c the epoch of the entry. For a rate, a and b
 // are when the bucket was full again before the charge, and c the reservation that had charged it.
 type hold struct {
 	entry *entry
@@ -116,8 +116,8 @@ var ErrAmounts = errors.New("limit: more amounts than charges")
 // is more than reserved is spent even if that exceeds the cap, for it is the truth: then nothing fits until the window
 // is over. Where the window is already over, nothing changes.
 //
-// It fails on an amount below AsReserved (ErrNegative) and on more amounts than charges (ErrAmounts); then the reservation stays open, and what
-// was reserved stays spent.
+// It fails on an amount below AsReserved (ErrNegative) and on more amounts than charges (ErrAmounts); then the
+// reservation stays open, and what was reserved stays spent.
 func (l *Ledger) Settle(r *Reservation, actual ...int64) error {
 	if len(actual) > r.n && r.n > 0 {
 		return ErrAmounts

@@ -58,8 +58,14 @@ func checkArgumentTypo(p *pass) {
 	}
 }
 
+// maxNames bounds the pairs that are compared; no tool has so many arguments.
+const maxNames = 300
+
 // reportSlips looks for names that stand once and are almost another.
 func reportSlips(p *pass, named map[string][]mention) {
+	if len(named) > maxNames {
+		return
+	}
 	names := slices.Sorted(maps.Keys(named))
 	for _, name := range names {
 		if len(named[name]) > 1 {

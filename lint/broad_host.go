@@ -29,12 +29,18 @@ var registries = strings.Fields(`
 	ngrok-free.app ngrok.app repl.co glitch.me blogspot.com wordpress.com trycloudflare.com loca.lt surge.sh`)
 
 func checkBroadHost(p *pass) {
+	seen := map[string][]string{} // by pattern: many entries have the same
 	p.constraints(func(_ *unit, _ *policy.Entry, c *policy.Constraint) {
 		for _, ch := range c.Checks {
 			if ch.Op != policy.CheckPattern || ch.Code != aegis.URLNotAllowed || !strings.Contains(ch.Pattern, `\.`) {
 				continue
 			}
-			if broad := broadHosts(ch.Pattern); len(broad) > 0 {
+			broad, ok := seen[ch.Pattern]
+			if !ok {
+				broad = broadHosts(ch.Pattern)
+				seen[ch.Pattern] = broad
+			}
+			if len(broad) > 0 {
 				p.report(ch.Rule, "name the hosts, or a wildcard below a domain of your own",
 					"hosts let every name below %s pass, and anyone can have one", listed(broad))
 			}
@@ -42,26 +48,28 @@ func checkBroadHost(p *pass) {
 	})
 }
 
-// broadHosts returns the registries any name below which passes. What is asked is the pattern itself, by putting names
-// to it that nobody would list.
+// nobody is a label that nobody would list, so that only a wildcard fits it.
+const nobody = "zq9x"
+
+// broadHosts returns the registries any name below which passes. What is asked is the pattern itself.
 func broadHosts(pattern string) []string {
 	tester, ok := newPrefixes(pattern)
 	if !ok {
 		return nil
 	}
 	for _, scheme := range []string{"https", "http", "wss", "ws", "ftp"} {
-		if !tester.alive(scheme + "://") {
-			continue
+		if !tester.alive(scheme + "://" + nobody + ".") {
+			continue // no wildcard at all, which is the usual case
 		}
 		passes := func(host string) bool {
 			return tester.alive(scheme+"://"+host+"/") || tester.alive(scheme+"://"+host+":")
 		}
-		if passes("aegis-lint-probe.aegis-lint-probe.example") {
+		if passes(nobody + "." + nobody + ".example") {
 			return nil // hosts are left out: any host was meant
 		}
 		var broad []string
 		for _, r := range registries {
-			if passes("aegis-lint-probe." + r) {
+			if passes(nobody + "." + r) {
 				broad = append(broad, r)
 			}
 		}

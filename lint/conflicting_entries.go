@@ -2,7 +2,6 @@ package lint
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/aegisctl/aegis"
 	"github.com/aegisctl/aegis/policy"
@@ -77,8 +76,8 @@ func (p *pass) compareConstraints(special, general *policy.Constraint, ranked bo
 				continue
 			}
 			here, there := c, d
-			if comparePos(p.pos(c.Rule), p.pos(d.Rule)) < 0 {
-				here, there = d, c
+			if !ranked && comparePos(p.pos(c.Rule), p.pos(d.Rule)) < 0 {
+				here, there = d, c // of equals the later one is the surprise
 			}
 			p.report(here.Rule, "entries narrow each other and are no alternatives: write one entry, or tell their actions apart",
 				"%s differs from %s, which applies to the same calls (%s): %s", p.wording(here), p.wording(there),
@@ -112,8 +111,7 @@ func differ(special, general *policy.Check, ranked bool) string {
 		case len(both) == len(special.List) && (ranked || len(both) == len(general.List)):
 			return ""
 		}
-		return "only " + strings.Join(both[:min(len(both), 3)], ", ") + map[bool]string{true: ", …", false: ""}[len(both) > 3] +
-			" passes both"
+		return "only " + listed(both) + " is in both"
 	case policy.CheckPattern:
 		// Two patterns of matches: may be meant to hold together; two lists of places are meant as one list.
 		if special.Code == aegis.PatternMismatch || special.Pattern == general.Pattern || ranked {

@@ -97,6 +97,8 @@ func (d *domain) empty() string {
 		return d.shortest.text + " is over " + d.longest.text
 	case d.min != nil && d.max != nil && crossed(d.min, d.max):
 		return fmt.Sprintf("%s and %s leave no number between them", d.min.text, d.max.text)
+	case d.min != nil && d.max != nil && d.min.num.Cmp(d.max.num) == 0 && !d.allows(policy.Literal{Kind: aegis.Number, Num: d.min.num}):
+		return fmt.Sprintf("the one number between %s and %s is ruled out elsewhere", d.min.text, d.max.text)
 	case d.integer && d.min != nil && d.max != nil && !holdsInteger(d.min, d.max):
 		return fmt.Sprintf("no integer lies between %s and %s", d.min.text, d.max.text)
 	case d.in != nil && !slices.ContainsFunc(d.in, d.allows):
@@ -179,7 +181,7 @@ type claim struct {
 }
 
 // maxBranches bounds how many alternatives are followed; a policy with more of them is not decided.
-const maxBranches = 256
+const maxBranches = 1024
 
 // possible reports whether the claims can all hold in the world. It says yes wherever it cannot tell.
 func (w world) possible(claims ...claim) bool {
@@ -187,6 +189,7 @@ func (w world) possible(claims ...claim) bool {
 	return w.search(claims, &branches)
 }
 
+// search is possible with a number of branches that several questions share.
 func (w world) search(claims []claim, branches *int) bool {
 	for len(claims) > 0 {
 		c := claims[0]

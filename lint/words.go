@@ -21,7 +21,7 @@ func words(name string) []string {
 	var last rune
 	for _, r := range name {
 		switch {
-		case strings.ContainsRune("_-.:/ ", r):
+		case strings.ContainsRune("_-.:/ ()", r):
 			flush()
 			last = r
 			continue

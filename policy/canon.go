@@ -70,11 +70,11 @@ func (s *Set) seal() {
 	}}
 	guardrails := make([]any, len(s.Guardrails))
 	for i, g := range s.Guardrails {
-		guardrails[i] = c.guardrail(g)
+		guardrails[i] = json.RawMessage(canonicalJSON(c.guardrail(g)))
 	}
 	policies := make([]any, len(s.Policies))
 	for i, p := range s.Policies {
-		policies[i] = c.policy(p)
+		policies[i] = json.RawMessage(canonicalJSON(c.policy(p)))
 		bound := []any{}
 		for j, g := range s.Guardrails {
 			if g.bounds(p) {
@@ -119,16 +119,9 @@ func (p Pattern) overlaps(q Pattern) bool {
 
 // rawForms sorts files by tenant and content: which file something stands in does not matter.
 func rawForms(rs []*Raw) []any {
-	texts := make([]string, len(rs))
-	for i, r := range rs {
-		texts[i] = string(canonicalJSON(form{"tenant": r.Tenant, "content": json.RawMessage(r.JSON)}))
-	}
-	slices.Sort(texts)
-	out := make([]any, len(rs))
-	for i, t := range texts {
-		out[i] = json.RawMessage(t)
-	}
-	return out
+	return sortedForms(formsOf(rs, func(r *Raw) form {
+		return form{"tenant": r.Tenant, "content": json.RawMessage(r.JSON)}
+	}))
 }
 
 // canon makes canonical forms. While entries have no ids yet, ids is false.
@@ -222,15 +215,27 @@ func (c canon) entry(e *Entry) form {
 		}
 		f["cost"] = cost
 	}
-	children := formsOf(e.Children, c.entry)
-	slices.SortFunc(children, func(a, b any) int { return bytes.Compare(canonicalJSON(a), canonicalJSON(b)) })
-	f["children"] = children
+	f["children"] = sortedForms(formsOf(e.Children, c.entry))
 	return f
 }
 
+// sortedForms sorts forms by their text.
+func sortedForms(forms []any) []any {
+	texts := make([]string, len(forms))
+	for i, f := range forms {
+		texts[i] = string(canonicalJSON(f))
+	}
+	slices.Sort(texts)
+	for i, t := range texts {
+		forms[i] = json.RawMessage(t)
+	}
+	return forms
+}
+
 func (c canon) conditions(x *Conditions) form {
-	return form{"args": formsOf(x.Args, c.constraint), "other_args": c.key(&x.OtherArgs), "require": formsOf(x.Require, c.condition),
-		"deny_if": formsOf(x.DenyIf, c.condition), "approval_needed_if": formsOf(x.ApprovalIf, c.condition)}
+	return form{"args": formsOf(x.Args, c.constraint), "other_args": c.key(&x.OtherArgs),
+		"require": formsOf(x.Require, c.condition), "deny_if": formsOf(x.DenyIf, c.condition),
+		"approval_needed_if": formsOf(x.ApprovalIf, c.condition)}
 }
 
 func (c canon) condition(x *Condition) form {
@@ -310,7 +315,8 @@ func (c canon) limit(x *Limit) form {
 }
 
 func (c canon) sanitizer(x *Sanitizer) form {
-	f := form{"rule": c.key(&x.Rule), "redact": x.Redact, "match": x.Match, "replace": x.Replace, "args": x.Args, "result": x.Result}
+	f := form{"rule": c.key(&x.Rule), "redact": x.Redact, "match": x.Match, "replace": x.Replace, "args": x.Args,
+		"result": x.Result}
 	var fields []any
 	for _, p := range x.Fields {
 		fields = append(fields, p)
@@ -320,6 +326,6 @@ func (c canon) sanitizer(x *Sanitizer) form {
 }
 
 func (c canon) tier(x *Tier) form {
-	return form{"rule": c.key(&x.Rule), "when": formsOf(x.When, c.condition), "approvers": x.Approvers, "channel": x.Channel,
-		"expires": x.Expires.String(), "quorum": x.Quorum}
+	return form{"rule": c.key(&x.Rule), "when": formsOf(x.When, c.condition), "approvers": x.Approvers,
+		"channel": x.Channel, "expires": x.Expires.String(), "quorum": x.Quorum}
 }

@@ -114,7 +114,7 @@ func (e *Expr) Walk(f func(*Expr)) {
 func (e *Expr) ArgPaths() [][]string {
 	var paths [][]string
 	e.Walk(func(x *Expr) {
-		if x.Op == OpPath && x.Root == RootArgs && !slices.ContainsFunc(paths, func(p []string) bool {
+		if (x.Op == OpPath || x.Op == OpHas) && x.Root == RootArgs && !slices.ContainsFunc(paths, func(p []string) bool {
 			return slices.Equal(p, x.Fields)
 		}) {
 			paths = append(paths, x.Fields)
@@ -128,7 +128,7 @@ func (e *Expr) Reads() aegis.Lack {
 	var l aegis.Lack
 	e.Walk(func(x *Expr) {
 		switch x.Op {
-		case OpPath:
+		case OpPath, OpHas:
 			l |= [...]aegis.Lack{RootArgs: aegis.LacksArgs | aegis.LacksRedacted, RootClaims: aegis.LacksClaims,
 				RootRegion: aegis.LacksRegion, RootVar: 0}[x.Root]
 		case OpUnix, OpHour, OpWeekday:

@@ -43,7 +43,9 @@ func (o LoadOptions) Load(paths ...string) (*Set, error) {
 		for _, f := range l.files(p) {
 			if clean := filepath.Clean(f); !seen[clean] {
 				seen[clean] = true
-				l.read(f)
+				if s := l.open(f); s != nil {
+					l.parse(s)
+				}
 			}
 		}
 	}
@@ -59,6 +61,7 @@ type loader struct {
 	units      []*unit
 	set        *Set
 	overridden map[string]bool // params of the options that some policy declares
+	items      int             // that references to lists have put in place
 }
 
 // document is one parsed source and the key that says what it is.
@@ -72,7 +75,13 @@ func newLoader(o LoadOptions) *loader {
 	return &loader{opts: o, fragments: map[string]*document{}, overridden: map[string]bool{}, set: &Set{}}
 }
 
+// maxCollected bounds the problems that are kept before they are sorted; what comes after them is not shown anyway.
+const maxCollected = 20 * MaxErrors
+
 func (l *loader) fail(pos Pos, hint, format string, args ...any) {
+	if len(l.errs) >= maxCollected {
+		return
+	}
 	l.errs = append(l.errs, &Error{Pos: pos, Msg: fmt.Sprintf(format, args...), Hint: hint})
 }
 
@@ -139,20 +148,20 @@ func policyFile(name string) bool {
 	return slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(name)) && !strings.HasSuffix(stem, "_test")
 }
 
-// read reads and parses one file.
-func (l *loader) read(path string) {
+// open reads one file, or returns nil.
+func (l *loader) open(path string) *source {
 	f, err := os.Open(path)
 	if err != nil {
 		l.failPath(path, err)
-		return
+		return nil
 	}
 	defer f.Close()
 	text, err := readAll(f)
 	if err != nil {
 		l.failPath(path, err)
-		return
+		return nil
 	}
-	l.parse(&source{name: path, dir: filepath.Dir(path), text: text})
+	return &source{name: path, dir: filepath.Dir(path), text: text}
 }
 
 // topKeys are the keys that say what a file is.
@@ -233,7 +242,8 @@ func (l *loader) across() {
 		for _, a := range p.Agents {
 			k := key{p.Tenant, string(a)}
 			if first, ok := agents[k]; ok {
-				l.fail(p.Pos, "one policy to an agent: merge the two", "agent %s of tenant %s has a policy already, at %s", a, p.Tenant, first)
+				l.fail(p.Pos, "one policy to an agent: merge the two",
+					"agent %s of tenant %s has a policy already, at %s", a, p.Tenant, first)
 				continue
 			}
 			agents[k] = p.Pos
@@ -241,7 +251,7 @@ func (l *loader) across() {
 	}
 	for _, g := range l.set.Guardrails {
 		k := key{g.Tenant, g.Name}
-		if first, ok := guardrails[k]; ok {
+		if first, ok := guardrails[k]; ok && g.Name != "" {
 			l.fail(g.Pos, "", "guardrail %s of tenant %s stands already at %s", g.Name, g.Tenant, first)
 			continue
 		}

@@ -39,9 +39,11 @@ func conditionFields() []field[*block] {
 	}
 }
 
+const conditionsName = "conditions"
+
 func (r *reader) conditions(n *node) *Conditions {
 	b := &block{Conditions: &Conditions{Pos: n.pos, OtherArgs: NoRule}}
-	if !readFields(r, n, "conditions", conditionFields(), b) {
+	if !readFields(r, n, conditionsName, conditionFields(), b) {
 		return nil
 	}
 	slices.SortFunc(b.bounds, func(x, y bound) int { return strings.Compare(x.key.text, y.key.text) })
@@ -164,11 +166,15 @@ func (r *reader) cel(n *node, parse func(string, Names) (*Expr, error)) (string,
 	}
 	e, err := parse(src, r.constants())
 	if err == nil {
+		e.Walk(func(x *Expr) { r.inline(n, len(x.List)) })
 		return src, e
 	}
-	if xe, ok := errors.AsType[*ExprError](err); ok {
+	xe, ok := errors.AsType[*ExprError](err)
+	switch {
+	case len(r.errs) >= maxCollected: // not worth finding the place of
+	case ok:
 		r.fail(n.at(xe.Offset), xe.Hint, "%s", xe.Msg)
-	} else {
+	default:
 		r.fail(n.pos, "", "%v", err)
 	}
 	return src, nil

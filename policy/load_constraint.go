@@ -40,7 +40,7 @@ func constraintFields() []field[*builder] {
 	list := func(op CheckOp, code aegis.Code) func(*reader, *builder, *node, *node) {
 		return func(r *reader, b *builder, k, n *node) { b.list(op, code, k, n) }
 	}
-	pattern := func(code aegis.Code, single bool, compile func([]string) (string, error)) func(*reader, *builder, *node, *node) {
+	pattern := func(code aegis.Code, single bool, compile compileFunc) func(*reader, *builder, *node, *node) {
 		return func(r *reader, b *builder, k, n *node) { b.pattern(code, k, n, single, compile) }
 	}
 	return []field[*builder]{
@@ -152,7 +152,8 @@ func (b *builder) number(op CheckOp, code aegis.Code, k, n *node) {
 
 func readDecimals(r *reader, b *builder, k, n *node) {
 	if i, ok := r.integer(n, "decimals", 0, maxDecimals); ok {
-		b.check(k, b.rule+".decimals", &Check{Op: CheckDecimals, Code: aegis.TooManyDecimals, Type: aegis.Number, N: i, Text: n.text})
+		b.check(k, b.rule+".decimals",
+			&Check{Op: CheckDecimals, Code: aegis.TooManyDecimals, Type: aegis.Number, N: i, Text: n.text})
 	}
 }
 
@@ -190,7 +191,10 @@ func readMatches(r *reader, b *builder, k, n *node) {
 	}
 }
 
-func (b *builder) pattern(code aegis.Code, k, n *node, single bool, compile func([]string) (string, error)) {
+// compileFunc makes one RE2 of a list.
+type compileFunc func([]string) (string, error)
+
+func (b *builder) pattern(code aegis.Code, k, n *node, single bool, compile compileFunc) {
 	if s := b.r.texts(n, k.text, single); len(s) > 0 {
 		re, err := compile(s)
 		b.addPattern(k, n, b.rule+"."+k.text, code, re, err)

@@ -28,6 +28,11 @@ func readRego(r *reader, s *statement, _, n *node) {
 			continue
 		}
 		c := &Custom{File: name, Source: string(src.text)}
+		// What compile will do with the module, so that it cannot fail there.
+		if _, err := (&Set{Policies: []*Policy{{Custom: []*Custom{c}}}}).CustomRego(); err != nil {
+			r.fail(m.pos, "", "rego: %v", err)
+			continue
+		}
 		r.rule(&c.Rule, indexed("rego", i), m.pos)
 		s.customs = append(s.customs, c)
 	}

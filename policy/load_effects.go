@@ -21,7 +21,9 @@ type sanitizer struct {
 func sanitizeFields() []field[*sanitizer] {
 	return []field[*sanitizer]{
 		{"redact", anywhere, 0, listOf(textShape), readRedact},
-		{"match", anywhere, 0, textShape.described("RE2, anywhere in a text"), func(_ *reader, s *sanitizer, _, n *node) { s.match = n }},
+		{"match", anywhere, 0, textShape.described("RE2, anywhere in a text"), func(_ *reader, s *sanitizer, _, n *node) {
+			s.match = n
+		}},
 		{"replace", anywhere, 0, shape{"type": "string"}, func(_ *reader, s *sanitizer, _, n *node) { s.replace = n }},
 		{"fields", anywhere, 0, listOf(textShape), readFieldPaths},
 		{"where", anywhere, 0, listOf(enumOf("args", "result")), readWhere},
@@ -48,12 +50,17 @@ func (r *reader) matchAndReplace(m *node, s *sanitizer) {
 	case s.match == nil && s.replace == nil && m.get("redact") != nil:
 		return
 	case s.match == nil || s.replace == nil || m.get("redact") != nil:
-		r.fail(m.pos, "write {redact: [ssn]} or {match: 'MRN-\\d{8}', replace: '[MRN]'}", "a sanitizer has redact, or match and replace")
+		r.fail(m.pos, "write {redact: [ssn]} or {match: 'MRN-\\d{8}', replace: '[MRN]'}",
+			"a sanitizer has redact, or match and replace")
 		return
 	}
 	var ok, ok2 bool
 	s.Match, ok = r.text(s.match, "match")
-	s.Replace, ok2 = r.text(s.replace, "replace")
+	if s.replace.style != plain && s.replace.text == "" {
+		ok2 = true // what matches is taken out
+	} else {
+		s.Replace, ok2 = r.text(s.replace, "replace")
+	}
 	if !ok || !ok2 {
 		return
 	}
@@ -88,7 +95,8 @@ func readFieldPaths(r *reader, s *sanitizer, _, n *node) {
 		path := r.path(m, f, "fields")
 		for _, seg := range path {
 			if strings.Contains(seg, "*") && seg != "*" && seg != "**" {
-				r.fail(m.pos, "a star stands for a whole level: notes.* or notes.**", "fields: %q has a star inside a name", clip(f))
+				r.fail(m.pos, "a star stands for a whole level: notes.* or notes.**",
+					"fields: %q has a star inside a name", clip(f))
 			}
 		}
 		s.Fields = append(s.Fields, path)
@@ -125,13 +133,18 @@ func (r *reader) cost(k, n *node) *Cost {
 	c.Src = n.text
 	parts := dollars.FindStringSubmatch(n.text)
 	if parts == nil {
-		r.fail(n.pos, "write an amount such as $0.02, or an expression such as amount * 0.01", "cost: %q is no amount", clip(n.text))
+		r.fail(n.pos, "write an amount such as $0.02, or an expression such as amount * 0.01",
+			"cost: %q is no amount", clip(n.text))
 		return c
 	}
 	whole, err := strconv.ParseInt(parts[1], 10, 64)
 	frac := parts[2]
-	if len(frac) > 6 || err != nil || whole > aegis.MaxArithFrac {
-		r.fail(n.pos, "", "cost: %s is over $%d or has more than 6 decimals", clip(n.text), aegis.MaxArithFrac)
+	switch {
+	case err != nil || whole >= aegis.MaxArithFrac:
+		r.fail(n.pos, "", "cost: %s is more than $%d", clip(n.text), aegis.MaxArithFrac)
+		return c
+	case len(frac) > 6:
+		r.fail(n.pos, "", "cost: %s has more than 6 decimals", clip(n.text))
 		return c
 	}
 	micro, _ := strconv.ParseInt(frac+strings.Repeat("0", 6-len(frac)), 10, 64)
@@ -149,7 +162,7 @@ const (
 // approvalFields is what an approval may say.
 func approvalFields() []field[*Tier] {
 	return []field[*Tier]{
-		{"when", anywhere, 0, defined("expressions"), func(*reader, *Tier, *node, *node) {}}, // read by approval, which knows the rule
+		{"when", anywhere, 0, defined("expressions"), func(*reader, *Tier, *node, *node) {}}, // see approval
 		{"approvers", anywhere, 0, listOf(textLike(`^[!-~]{1,128}$`)), readApprovers},
 		{"channel", anywhere, 0, textLike(channel.String()), readChannel},
 		{"expires", anywhere, 0, textLike(expiry.String()), readExpires},
@@ -218,9 +231,16 @@ func readChannel(r *reader, t *Tier, _, n *node) {
 	t.Channel = s
 }
 
+var durations = map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour, "d": 24 * time.Hour}
+
 var expiry = regexp.MustCompile(`^([1-9][0-9]{0,5})([smhd])$`)
 
 func readExpires(r *reader, t *Tier, _, n *node) {
+	const remedy = "write 30s, 15m, 4h or 2d"
+	if n.special() == "a number" {
+		r.fail(n.pos, remedy, "expires must be a duration up to 30d, not %s", n.what())
+		return
+	}
 	s, ok := r.text(n, "expires")
 	if !ok {
 		return
@@ -228,9 +248,9 @@ func readExpires(r *reader, t *Tier, _, n *node) {
 	parts := expiry.FindStringSubmatch(s)
 	if parts != nil {
 		i, _ := strconv.Atoi(parts[1])
-		t.Expires = time.Duration(i) * map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour, "d": 24 * time.Hour}[parts[2]]
+		t.Expires = time.Duration(i) * durations[parts[2]]
 	}
 	if parts == nil || t.Expires > maxExpiry {
-		r.fail(n.pos, "write 30s, 15m, 4h or 2d", "expires must be a duration up to 30d, not %q", clip(s))
+		r.fail(n.pos, remedy, "expires must be a duration up to 30d, not %q", clip(s))
 	}
 }

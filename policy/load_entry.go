@@ -26,13 +26,19 @@ func entryFields() []field[*draft] {
 		{"name", bounds, bounds, oneOrMore(starShape), readEntryName},
 		{"effect", grants, 0, enumOf("read", "write"), readEffect},
 		{"mode", grants, 0, modeShape, func(r *reader, d *draft, _, n *node) { d.Mode = r.mode(n) }},
-		{"callers", all, 0, callersShape, func(r *reader, d *draft, k, n *node) { r.callers(&d.Scope, k, n) }},
-		{"conditions", all, 0, defined("conditions"), func(r *reader, d *draft, _, n *node) { d.Conditions = r.conditions(n) }},
-		{"sanitize", all, 0, listOf(defined("sanitizer")), func(r *reader, d *draft, _, n *node) { d.Sanitize = r.sanitize(n) }},
-		{"taints", all, 0, listOf(nameShape), func(r *reader, d *draft, _, n *node) { d.Taints = r.names(n, "taints") }},
+		{"callers", all, 0, namesShape, func(r *reader, d *draft, k, n *node) { r.callers(&d.Scope, k, n) }},
+		{"conditions", all, 0, defined("conditions"), func(r *reader, d *draft, _, n *node) {
+			d.Conditions = r.conditions(n)
+		}},
+		{"sanitize", all, 0, listOf(defined("sanitizer")), func(r *reader, d *draft, _, n *node) {
+			d.Sanitize = r.sanitize(n)
+		}},
+		{"taints", all, 0, namesShape, func(r *reader, d *draft, _, n *node) { d.Taints = r.names(n, "taints") }},
 		{"limits", all, 0, listOf(defined("limit")), func(r *reader, d *draft, _, n *node) { d.Limits = r.limits(n) }},
 		{"cost", all, 0, textShape, func(r *reader, d *draft, k, n *node) { d.Cost = r.cost(k, n) }},
-		{"approval", all, 0, oneOrMore(defined("approval")), func(r *reader, d *draft, _, n *node) { d.Approval = r.approval(n) }},
+		{"approval", all, 0, oneOrMore(defined("approval")), func(r *reader, d *draft, _, n *node) {
+			d.Approval = r.approval(n)
+		}},
 		{"on_failure", grants, 0, enumOf("open", "closed"), readOnFailure},
 		{"case_keys", grants, 0, enumOf("distinct"), readCaseKeys},
 		// Last: actions look at what the entry itself says.
@@ -138,7 +144,6 @@ func readOnFailure(r *reader, d *draft, _, n *node) {
 	d.OnFailure = FailClosed
 	if w == "open" {
 		d.OnFailure = FailOpen
-		d.pos = n.pos
 	}
 	if d.OnFailure == FailOpen && d.Parent == nil && d.Effect != aegis.Read {
 		r.fail(n.pos, "add effect: read, if that is true; writes fail closed", "on_failure: open without effect: read")
@@ -155,7 +160,8 @@ func (r *reader) failsOpen(action, entry *draft) {
 		failure = entry.OnFailure
 	}
 	if failure == FailOpen && effect != aegis.Read && (entry.OnFailure != FailOpen || entry.Effect == aegis.Read) {
-		r.fail(action.pos, "give the action on_failure: closed; writes fail closed", "on_failure: open for an action that writes")
+		r.fail(action.pos, "give the action on_failure: closed; writes fail closed",
+			"on_failure: open for an action that writes")
 	}
 }
 

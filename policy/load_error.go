@@ -68,11 +68,16 @@ func (es Errors) sorted() Errors {
 	return es
 }
 
-// nearest returns the candidate that is most like s, or "" where none is close: at most one edit in three letters.
+// nearest returns the candidate that is most like s, or "" where none is close: at most one edit in three letters,
+// unless one of the two begins with the other.
 func nearest(s string, candidates []string) string {
 	best, least := "", max(1, len(s)/3)+1
 	for _, c := range candidates {
-		if d := distance(s, c); d < least {
+		d := distance(s, c)
+		if min(len(s), len(c)) > 2 && (strings.HasPrefix(s, c) || strings.HasPrefix(c, s)) {
+			d = 1
+		}
+		if d < least {
 			best, least = c, d
 		}
 	}

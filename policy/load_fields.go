@@ -94,7 +94,11 @@ func unknownField[T any](r *reader, k *node, what string, table []field[T]) {
 		r.fail(k.pos, elsewhere(other), "%s has no place in %s", k.text, placeNames[r.in])
 		return
 	}
-	r.fail(k.pos, didYouMean(k.text, known), "unknown key %q of %s", clip(k.text), what)
+	hint := didYouMean(k.text, known)
+	if what == conditionsName && nearest(k.text, known) == "" {
+		hint = "what concerns one argument stands under args; its bounds may be written max_<arg> and min_<arg>"
+	}
+	r.fail(k.pos, hint, "unknown key %q of %s", clip(k.text), what)
 }
 
 // elsewhere says where a misplaced key belongs.

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -33,7 +34,7 @@ func fileFields() []field[*statement] {
 	return []field[*statement]{
 		{"version", anywhere, 0, shape{"const": LanguageVersion}, readVersion},
 		{"tenant", inAgent | inRoutes | inSchemas, 0, nameShape.described("default: default"), readTenant},
-		{"tenant", inGuardrail, 0, oneOf(enumOf("*"), nameShape).described("default: default; * is every tenant"), readTenant},
+		{"tenant", inGuardrail, 0, oneOf(enumOf("*"), nameShape).described("default: default; * is all"), readTenant},
 		{"agent", inAgent, inAgent, oneOrMore(globShape), readAgents},
 		{"guardrail", inGuardrail, inGuardrail, nameShape, readName},
 		{"fragment", inFragment, inFragment, nameShape, readName},
@@ -42,19 +43,22 @@ func fileFields() []field[*statement] {
 		{"mode", inAgent, 0, modeShape, func(r *reader, s *statement, _, n *node) { s.mode = r.mode(n) }},
 		{"params", tree, 0, mapOf(scalarShape), readParams},
 		{"lists", tree, 0, mapOf(oneOf(shape{"type": "array", "items": scalarShape}, fromShape)), readLists},
-		{"callers", bounds, 0, callersShape, func(r *reader, s *statement, k, n *node) { r.callers(s.scope, k, n) }},
+		{"callers", bounds, 0, namesShape, func(r *reader, s *statement, k, n *node) { r.callers(s.scope, k, n) }},
 		{"max_chain_depth", bounds, 0, depthShape, readDepth},
-		{"regions", bounds, 0, oneOf(listOf(nameShape), referenceShape), readRegions},
+		{"regions", bounds, 0, namesShape, readRegions},
 		{"until", bounds, 0, textLike(`^\d{4}-\d\d-\d\d$`).described("the last day (UTC), in quotes"), readUntil},
 		{"use", inAgent, 0, listOf(nameShape), func(r *reader, s *statement, _, n *node) { s.use = r.members(n, "use") }},
 		{"limits", bounds, 0, listOf(defined("limit")), func(r *reader, s *statement, _, n *node) { s.limits = r.limits(n) }},
 		{"allowed_tools", inAgent | inFragment, inFragment, shape{"type": "array", "items": defined("entry")}, readEntries},
 		{"tools", inGuardrail, 0, listOf(defined("guardrail_entry")), readEntries},
 		{"rego", inAgent, 0, listOf(textShape), readRego},
-		{"routes", inRoutes, inRoutes, shape{"type": "array"}, func(*reader, *statement, *node, *node) {}},
-		{"schemas", inSchemas, inSchemas, shape{"type": []string{"array", "object"}}, func(*reader, *statement, *node, *node) {}},
+		{"routes", inRoutes, inRoutes, shape{"type": "array"}, readLater},
+		{"schemas", inSchemas, inSchemas, shape{"type": []string{"array", "object"}}, readLater},
 	}
 }
+
+// readLater is for keys that are read after the others.
+func readLater(*reader, *statement, *node, *node) {}
 
 var placeOf = map[string]place{"agent": inAgent, "guardrail": inGuardrail, "fragment": inFragment, "routes": inRoutes,
 	"schemas": inSchemas}
@@ -139,7 +143,7 @@ func (l *loader) guardrail(d *document) {
 func (l *loader) fragment(n *node, name string, u *unit) []*Entry {
 	d := l.fragments[name]
 	if d == nil {
-		l.fail(n.pos, didYouMeanRef(name, l.fragments), "no fragment is called %s", name)
+		l.fail(n.pos, didYouMean(name, slices.Sorted(maps.Keys(l.fragments))), "no fragment is called %s", name)
 		return nil
 	}
 	s, _ := l.state(d, u, new(Scope))

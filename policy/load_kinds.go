@@ -48,7 +48,8 @@ func (d *demands) needDotted(path string, kind aegis.Kind, pos Pos) {
 	case !ok:
 		d.byID[path] = demand{kind, pos}
 	case first.kind != kind:
-		d.l.fail(pos, "one of the two is wrong: no value satisfies both", "%s is a %s here, but a %s at %s", path, kind, first.kind, first.pos)
+		d.l.fail(pos, "no value satisfies both: one of the two is wrong",
+			"%s is a %s here, but a %s at %s", path, kind, first.kind, first.pos)
 	}
 }
 

@@ -26,7 +26,7 @@ func limitFields() []field[*limitDraft] {
 		{"calls", anywhere, 0, textLike(`^[0-9]+/(session|hour|day|week|month)$`), readLimitForm},
 		{"budget", anywhere, 0, textLike(`^\$?[0-9]+(\.[0-9]{1,6})?/(session|hour|day|week|month)( of .+)?$`), readLimitForm},
 		{"burst", anywhere, 0, integers(1, limit.MaxWhole), func(_ *reader, d *limitDraft, k, n *node) { d.burst = n }},
-		{"tz", anywhere, 0, textShape.described("a zone of the IANA database; default: UTC"), func(_ *reader, d *limitDraft, k, n *node) {
+		{"tz", anywhere, 0, textShape.described("IANA zone; default: UTC"), func(_ *reader, d *limitDraft, _, n *node) {
 			d.zone = n
 		}},
 		{"by", anywhere, 0, path, readBy},
@@ -58,6 +58,10 @@ func (r *reader) limits(n *node) []*Limit {
 
 func readLimitForm(r *reader, d *limitDraft, k, n *node) {
 	d.forms = append(d.forms, k)
+	if n.special() == "a number" {
+		r.fail(n.pos, limitForm, "%s needs a window: %s is a number alone", k.text, clip(n.text))
+		return
+	}
 	s, ok := r.text(n, k.text)
 	if !ok {
 		return

@@ -19,8 +19,29 @@ func (r *reader) identifier(n *node, what string) bool {
 	if identifier.MatchString(n.text) {
 		return true
 	}
-	r.fail(n.pos, "letters, digits and _, up to 64, no digit first", "%s %q cannot be used in expressions", what, clip(n.text))
+	r.fail(n.pos, "use letters, digits and _, up to 64, no digit first",
+		"%s %q could not be used in expressions", what, clip(n.text))
 	return false
+}
+
+// LoadParams reads values for params from a file, one mapping from names to values, for LoadOptions. The error is
+// Errors.
+func LoadParams(path string) (map[string]Literal, error) {
+	l := newLoader(LoadOptions{})
+	s := l.open(path)
+	if s == nil {
+		return nil, l.errs
+	}
+	root, err := s.parse()
+	if err != nil {
+		return nil, Errors{err}
+	}
+	r := &reader{loader: l, file: s, params: map[string]Literal{}}
+	readParams(r, nil, nil, root)
+	if len(l.errs) > 0 {
+		return nil, l.errs.sorted()
+	}
+	return r.params, nil
 }
 
 // readParams reads params, and puts the values of the load's options in their place.
@@ -91,12 +112,16 @@ func (r *reader) from(n *node) namedList {
 	if !ok {
 		return namedList{}
 	}
+	ext := path.Ext(name)
+	if ext != ".json" && ext != ".txt" {
+		r.fail(n.pos, "use .txt, an item to a line, or .json, one array", "from: %q is neither .txt nor .json", clip(name))
+		return namedList{}
+	}
 	s := r.below(n, name)
 	if s == nil {
 		return namedList{}
 	}
-	switch path.Ext(name) {
-	case ".json":
+	if ext == ".json" {
 		root, err := s.parse()
 		if err != nil {
 			r.errs = append(r.errs, err)
@@ -107,15 +132,12 @@ func (r *reader) from(n *node) namedList {
 			return namedList{}
 		}
 		return r.listed(root, "the list")
-	case ".txt":
-		if err := s.check(true); err != nil {
-			r.errs = append(r.errs, err)
-			return namedList{}
-		}
-		return r.lines(s)
 	}
-	r.fail(n.pos, "use .txt, an item to a line, or .json, one array", "from: %q is neither .txt nor .json", clip(name))
-	return namedList{}
+	if err := s.check(false); err != nil {
+		r.errs = append(r.errs, err)
+		return namedList{}
+	}
+	return r.lines(s)
 }
 
 // lines takes each line that is not empty as an item.
@@ -142,7 +164,8 @@ func (r *reader) below(n *node, name string) *source {
 	case r.file.dir == "":
 		return bad("", "%q cannot be reached: the policy was not read from a directory", clip(name))
 	case !fs.ValidPath(name) || strings.Contains(name, "\\"):
-		return bad("a relative path with slashes and without .., below the policy's directory", "%q is no such path", clip(name))
+		return bad("write a path below the policy's directory, with slashes and without ..",
+			"%q does not lie below the policy's directory", clip(name))
 	}
 	root, err := os.OpenRoot(r.file.dir)
 	if err != nil {

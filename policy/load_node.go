@@ -72,8 +72,9 @@ func (n *node) special() string {
 
 var (
 	// What YAML 1.1 or 1.2 reads as a number: decimals with underscores, bases, base 60, and the words for no number.
-	numberLike = regexp.MustCompile(`^[-+]?(?:0[xX][0-9a-fA-F_]+|0[oO]?[0-7_]+|0[bB][01_]+|[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?|` +
-		`(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?|\.(?:inf|Inf|INF))$|^\.(?:nan|NaN|NAN)$`)
+	numberLike = regexp.MustCompile(`^[-+]?(?:0[xX][0-9a-fA-F_]+|0[oO]?[0-7_]+|0[bB][01_]+|` +
+		`[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?|` +
+		`(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?|\.(?i:inf))$|^\.(?i:nan)$`)
 	dateLike = regexp.MustCompile(`^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt ].*)?$`)
 )
 
@@ -123,17 +124,12 @@ func (n *node) at(offset int) Pos {
 	case quotedDouble, quotedSingle:
 		p.Col++
 	}
-	raw := n.src.text[n.src.offset(p):]
-	if end := strings.IndexByte(string(raw[:min(len(raw), 4*len(n.text)+64)]), '\n'); end >= 0 {
-		raw = raw[:end]
-	}
+	raw := []rune(n.src.line(p.Line))
+	raw = raw[min(p.Col-1, len(raw)):]
 	for ; offset > 0 && len(raw) > 0; offset-- {
-		chars := n.unit(raw)
+		chars := min(n.unit(raw), len(raw))
 		p.Col += chars
-		for ; chars > 0 && len(raw) > 0; chars-- {
-			_, size := utf8.DecodeRune(raw)
-			raw = raw[size:]
-		}
+		raw = raw[chars:]
 	}
 	if offset > 0 {
 		return n.pos
@@ -141,36 +137,43 @@ func (n *node) at(offset int) Pos {
 	return p
 }
 
-var escapeUnit = regexp.MustCompile(`^\\(?:x..|u....|U........|.)`)
-
 // unit returns how many characters of the source stand for the next character of the text.
-func (n *node) unit(raw []byte) int {
+func (n *node) unit(raw []rune) int {
 	switch {
-	case n.style == quotedSingle && strings.HasPrefix(string(raw[:min(2, len(raw))]), "''"):
+	case len(raw) < 2:
+		return 1
+	case n.style == quotedSingle && raw[0] == '\'' && raw[1] == '\'':
 		return 2
 	case n.style == quotedDouble && raw[0] == '\\':
-		return max(1, utf8.RuneCount(escapeUnit.Find(raw[:min(len(raw), 16)])))
+		if size, ok := map[rune]int{'x': 4, 'u': 6, 'U': 10}[raw[1]]; ok {
+			return size
+		}
+		return 2
 	}
 	return 1
 }
 
 // inBlock finds a character of a literal block: its lines follow the bar, each behind the same indentation.
 func (n *node) inBlock(offset int) Pos {
-	before := []rune(n.text)
-	before = before[:min(offset, len(before))]
+	head := []rune(n.text)
+	head = head[:min(offset, len(head))]
 	p := Pos{File: n.pos.File, Line: n.pos.Line + 1, Col: 1}
-	for _, r := range before {
-		p.Col++
-		if r == '\n' {
+	for _, r := range head {
+		if p.Col++; r == '\n' {
 			p.Line, p.Col = p.Line+1, 1
 		}
 	}
-	start := n.src.offset(Pos{Line: p.Line, Col: 1})
-	for start < len(n.src.text) && n.src.text[start] == ' ' {
-		start, p.Col = start+1, p.Col+1
+	// The first line that is not blank shows the indentation; what exceeds it is in the text.
+	for i, line := range strings.Split(n.text, "\n") {
+		if strings.TrimLeft(line, " ") != "" {
+			p.Col += max(0, leadingSpaces(n.src.line(n.pos.Line+1+i))-leadingSpaces(line))
+			break
+		}
 	}
 	return p
 }
+
+func leadingSpaces(line string) int { return len(line) - len(strings.TrimLeft(line, " ")) }
 
 // fold maps texts that are equal under simple case folding to one of them.
 func fold(s string) string {

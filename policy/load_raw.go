@@ -56,14 +56,19 @@ func (r *reader) data(n *node) (value any, ok bool) {
 		}
 		return object, ok
 	}
-	if n.style == plain && n.text == "null" {
+	switch {
+	case n.style != plain:
+		return n.text, true
+	case n.text == "null":
 		return nil, true
+	case n.jsonNumber():
+		if num, ok := aegis.ParseNum([]byte(n.text)); ok {
+			return json.RawMessage(num.Text()), true
+		}
+		return json.RawMessage(n.text), true // data of others may be out of our range
 	}
 	lit, ok := r.literal(n, "a value")
-	switch lit.Kind {
-	case aegis.Number:
-		return json.RawMessage(lit.Num.Text()), ok
-	case aegis.Bool:
+	if lit.Kind == aegis.Bool {
 		return lit.Bool, ok
 	}
 	return lit.Str, ok

@@ -18,7 +18,11 @@ func (r *reader) number(n *node, what string) (aegis.Num, bool) {
 		return lit.Num, ok
 	}
 	if !n.jsonNumber() {
-		r.fail(n.pos, numberHint(n), "%s must be a number, not %s", what, n.what())
+		if n.special() == "a number" {
+			r.fail(n.pos, numberHint(n), "%s: %s is no number as JSON writes it", what, clip(n.text))
+		} else {
+			r.fail(n.pos, numberHint(n), "%s must be a number, not %s", what, n.what())
+		}
 		return aegis.Num{}, false
 	}
 	return r.inRange(n, what)
@@ -77,7 +81,7 @@ func (r *reader) boolean(n *node, what string) (value, ok bool) {
 	return false, false
 }
 
-// literal returns a string, a number or a boolean, each as JSON writes it; a plain word that is none of them is a string.
+// literal returns a string, a number or a boolean as JSON writes them; any other plain word is a string.
 func (r *reader) literal(n *node, what string) (Literal, bool) {
 	switch {
 	case n.kind != scalarNode:
@@ -93,7 +97,8 @@ func (r *reader) literal(n *node, what string) (Literal, bool) {
 		r.fail(n.pos, fmt.Sprintf("as text put it into quotes: %q; as a number %s", n.text, numberHint(n)),
 			"%s: %s is a number to some readers and text to others", what, clip(n.text))
 	case n.special() != "":
-		r.fail(n.pos, fmt.Sprintf("put it into quotes: %q", n.text), "%s: %s is %s to some readers", what, clip(n.text), n.special())
+		r.fail(n.pos, fmt.Sprintf("put it into quotes: %q", n.text),
+			"%s: %s is %s to some readers", what, clip(n.text), n.special())
 	case n.text == "":
 		return Literal{Kind: aegis.String}, true
 	default:
@@ -107,7 +112,8 @@ func (r *reader) literal(n *node, what string) (Literal, bool) {
 // to params.
 func (r *reader) literals(n *node, what string) (namedList, bool) {
 	if ref, ok := r.refers(n); ok {
-		return r.list(n, ref, what)
+		l, ok := r.list(n, ref, what)
+		return l, ok && r.inline(n, len(l.items))
 	}
 	var l namedList
 	ok := n.kind == listNode && len(n.items) > 0
@@ -127,7 +133,7 @@ func (r *reader) literals(n *node, what string) (namedList, bool) {
 func (l *namedList) add(r *reader, n *node, what string, lit Literal) bool {
 	if l.kind != aegis.Absent && l.kind != lit.Kind {
 		hint := "put numbers that are meant as text into quotes"
-		r.fail(n.pos, hint, "%s holds %s, and %s is a %s", what, plural(l.kind), clip(n.text), lit.Kind)
+		r.fail(n.pos, hint, "%s: %s is a %s among %s", what, clip(n.text), lit.Kind, plural(l.kind))
 		return false
 	}
 	l.kind = lit.Kind

@@ -94,19 +94,23 @@ func (u *unit) keys(l *loader) {
 	for _, d := range u.order {
 		same[d.ID] = append(same[d.ID], d)
 	}
-	keyOf := map[*RuleID]string{}
-	for _, p := range u.rules {
-		keyOf[p.dst] = p.key
+	h := hasher{canon: canon{key: func(id *RuleID) string { return "" }}, sums: map[*Entry][sha256.Size]byte{}}
+	if len(same) < len(u.order) {
+		keyOf := map[*RuleID]string{}
+		for _, p := range u.rules {
+			keyOf[p.dst] = p.key
+		}
+		h.key = func(id *RuleID) string { return keyOf[id] }
 	}
 	final := map[string]*draft{}
 	for _, d := range u.order {
 		id := d.ID
 		if len(same[id]) > 1 && !d.explicit {
-			id += "@" + d.hash(keyOf)
+			id += "@" + h.suffix(d.Entry)
 		}
 		if first := final[id]; first != nil {
 			if d.explicit {
-				l.fail(d.pos, "", "id %s is taken by the entry at %s", d.id, first.pos)
+				l.fail(d.pos, "give each an id of its own", "id %s is taken by the entry at %s", d.id, first.pos)
 			} else {
 				l.fail(d.pos, "remove one", "the entry at %s says the same", first.pos)
 			}
@@ -119,14 +123,29 @@ func (u *unit) keys(l *loader) {
 	}
 }
 
-// hash is eight hexadecimal digits of the SHA-256 of the entry's canonical form; an action's covers its entry's.
-func (d *draft) hash(key map[*RuleID]string) string {
-	c := canon{key: func(id *RuleID) string { return key[id] }}
-	form := []any{c.entry(d.Entry)}
-	if d.Parent != nil {
-		form = append(form, c.entry(d.Parent))
+// hasher hashes entries by what they say.
+type hasher struct {
+	canon
+	sums map[*Entry][sha256.Size]byte
+}
+
+func (h *hasher) sum(e *Entry) [sha256.Size]byte {
+	sum, ok := h.sums[e]
+	if !ok {
+		sum = sha256.Sum256(canonicalJSON(h.entry(e)))
+		h.sums[e] = sum
 	}
-	sum := sha256.Sum256(canonicalJSON(form))
+	return sum
+}
+
+// suffix is eight hexadecimal digits of the SHA-256 of the entry's canonical form; for an action, of its own and its
+// entry's, since two entries may have equal actions.
+func (h *hasher) suffix(e *Entry) string {
+	sum := h.sum(e)
+	if e.Parent != nil {
+		parent := h.sum(e.Parent)
+		sum = sha256.Sum256(append(sum[:], parent[:]...))
+	}
 	return hex.EncodeToString(sum[:4])
 }
 
@@ -136,11 +155,12 @@ func (l *loader) narrow() {
 	if t == "" {
 		return
 	}
+	foreign := func(g *Guardrail) bool { return g.Tenant != t && g.Tenant != "*" }
 	l.units = slices.DeleteFunc(l.units, func(u *unit) bool {
-		return u.policy != nil && u.policy.Tenant != t || u.guardrail != nil && u.guardrail.Tenant != t && u.guardrail.Tenant != "*"
+		return u.policy != nil && u.policy.Tenant != t || u.guardrail != nil && foreign(u.guardrail)
 	})
 	l.set.Policies = slices.DeleteFunc(l.set.Policies, func(p *Policy) bool { return p.Tenant != t })
-	l.set.Guardrails = slices.DeleteFunc(l.set.Guardrails, func(g *Guardrail) bool { return g.Tenant != t && g.Tenant != "*" })
+	l.set.Guardrails = slices.DeleteFunc(l.set.Guardrails, foreign)
 	other := func(r *Raw) bool { return r.Tenant != t }
 	l.set.Routes = slices.DeleteFunc(l.set.Routes, other)
 	l.set.Schemas = slices.DeleteFunc(l.set.Schemas, other)

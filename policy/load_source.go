@@ -27,28 +27,55 @@ type source struct {
 
 // place returns the position of a byte of the text.
 func (s *source) place(offset int) Pos {
-	offset = min(offset, len(s.text))
-	before := s.text[:offset]
-	line := bytes.Count(before, []byte("\n"))
-	start := bytes.LastIndexByte(before, '\n') + 1
-	return Pos{File: s.name, Line: line + 1, Col: utf8.RuneCount(before[start:]) + 1}
+	c := cursor{src: s, line: 1, col: 1}
+	return c.place(offset)
 }
 
-// offset is the inverse of place.
-func (s *source) offset(p Pos) int {
-	at := 0
-	for line := 1; line < p.Line; line++ {
-		n := bytes.IndexByte(s.text[at:], '\n')
-		if n < 0 {
-			return len(s.text)
-		}
-		at += n + 1
+// cursor is a place in a source that mostly moves forward, so that finding many places is one pass over the text.
+type cursor struct {
+	src       *source
+	at        int
+	line, col int
+}
+
+func (c *cursor) step() {
+	r, n := utf8.DecodeRune(c.src.text[c.at:])
+	c.at += n
+	if c.col++; r == '\n' {
+		c.line, c.col = c.line+1, 1
 	}
-	for col := 1; col < p.Col && at < len(s.text); col++ {
-		_, n := utf8.DecodeRune(s.text[at:])
-		at += n
+}
+
+// place moves to a byte and returns its position.
+func (c *cursor) place(offset int) Pos {
+	if offset < c.at {
+		c.at, c.line, c.col = 0, 1, 1
 	}
-	return at
+	for c.at < offset && c.at < len(c.src.text) {
+		c.step()
+	}
+	return Pos{File: c.src.name, Line: c.line, Col: c.col}
+}
+
+// offset is the inverse of place. A column beyond the line's end is the line's end.
+func (c *cursor) offset(p Pos) int {
+	if p.Line < c.line || p.Line == c.line && p.Col < c.col {
+		c.at, c.line, c.col = 0, 1, 1
+	}
+	for c.at < len(c.src.text) && (c.line < p.Line || c.line == p.Line && c.col < p.Col && c.src.text[c.at] != '\n') {
+		c.step()
+	}
+	return c.at
+}
+
+// line returns a line of the text, from 1, without its end.
+func (s *source) line(number int) string {
+	c := cursor{src: s, line: 1, col: 1}
+	rest := s.text[c.offset(Pos{Line: number, Col: 1}):]
+	if end := bytes.IndexByte(rest, '\n'); end >= 0 {
+		rest = rest[:end]
+	}
+	return string(rest)
 }
 
 func (s *source) errorf(offset int, hint, format string, args ...any) *Error {
@@ -67,6 +94,7 @@ func (s *source) check(tabs bool) *Error {
 	case bytes.HasPrefix(t, []byte("\xef\xbb\xbf")):
 		return s.errorf(0, "save the file as UTF-8 without BOM", "the file begins with a byte order mark")
 	}
+	const remedy = "remove it, or write it as an escape in double quotes"
 	for i := 0; i < len(t); {
 		r, n := utf8.DecodeRune(t[i:])
 		switch {
@@ -77,10 +105,9 @@ func (s *source) check(tabs bool) *Error {
 		case r == '\r' && (i+1 == len(t) || t[i+1] != '\n'):
 			return s.errorf(i, "end lines with LF or CR LF", "a carriage return stands alone")
 		case r < ' ' && r != '\n' && r != '\r' && r != '\t', r >= 0x7f && r <= 0x9f, r == 0x2028, r == 0x2029, r == 0xfeff:
-			return s.errorf(i, "remove it, or write it as an escape in double quotes", "a control character (U+%04X) stands in the file", r)
+			return s.errorf(i, remedy, "a control character (U+%04X) stands in the file", r)
 		case r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069:
-			return s.errorf(i, "remove it, or write it as an escape in double quotes",
-				"a character that reorders text (U+%04X) stands in the file", r)
+			return s.errorf(i, remedy, "a character that reorders text (U+%04X) stands in the file", r)
 		}
 		i += n
 	}
@@ -108,11 +135,12 @@ func (s *source) parseJSON() (*node, *Error) {
 		}
 		return nil, s.errorf(at, "", "not strict JSON: %s", msg)
 	}
-	return s.fromJSON(doc.Root()), nil
+	c := &cursor{src: s, line: 1, col: 1}
+	return s.fromJSON(c, doc.Root()), nil
 }
 
-func (s *source) fromJSON(v aegis.Value) *node {
-	n := &node{src: s, pos: s.place(v.Offset())}
+func (s *source) fromJSON(c *cursor, v aegis.Value) *node {
+	n := &node{src: s, pos: c.place(v.Offset())}
 	switch v.Kind() {
 	case aegis.String:
 		n.style, n.text = quotedDouble, v.Str()
@@ -123,9 +151,9 @@ func (s *source) fromJSON(v aegis.Value) *node {
 		}
 		for m, i := v.First(), 0; i < v.Len(); m, i = v.After(m), i+1 {
 			if n.kind == mapNode {
-				n.keys = append(n.keys, &node{src: s, pos: s.place(s.keyOffset(m)), style: quotedDouble, text: m.Key()})
+				n.keys = append(n.keys, &node{src: s, pos: c.place(s.keyOffset(m)), style: quotedDouble, text: m.Key()})
 			}
-			n.items = append(n.items, s.fromJSON(m))
+			n.items = append(n.items, s.fromJSON(c, m))
 		}
 	default:
 		n.text = string(v.Text())
@@ -155,7 +183,7 @@ func (s *source) parseYAML() (*node, *Error) {
 	if err := s.directives(doc.Content[0].Line); err != nil {
 		return nil, err
 	}
-	c := converter{s: s, lines: bytes.Split(s.text, []byte("\n"))}
+	c := converter{s: s, cursor: cursor{src: s, line: 1, col: 1}}
 	root := c.convert(doc.Content[0], 1)
 	if c.err != nil {
 		return nil, c.err
@@ -188,9 +216,9 @@ var (
 // yamlHints are remedies for the messages of the YAML parser that people meet most.
 var yamlHints = [...][2]string{
 	{"mapping values are not allowed", "put a value that holds a colon and a space into quotes"},
-	{"did not find expected key", "check the indentation, and put a value that begins with a quote or bracket into quotes as a whole"},
+	{"did not find expected key", "check the indentation; a value that begins with a quote goes into quotes as a whole"},
 	{"did not find expected '-'", "check the indentation"},
-	{"did not find expected ','", "put an expression or pattern inside [] or {} into single quotes"},
+	{"did not find expected ','", "close the bracket; expressions and patterns inside [] or {} go into single quotes"},
 	{"cannot start any token", "put a value that begins with % @ or ` into quotes"},
 	{"alphabetic or numeric", "in YAML a leading * or & is an alias or anchor: put the value into quotes"},
 	{"could not find expected ':'", "check the indentation, and that each key is followed by a colon and a space"},
@@ -211,7 +239,7 @@ func (s *source) yamlError(err error) *Error {
 	r := &oneByte{text: s.text}
 	yamlFails(r)
 	at := lineStart(s.text, r.read)
-	for steps := min(50, 4*MaxSource/(len(s.text)+1)); steps > 0 && at > 0; steps-- {
+	for steps := min(50, MaxSource/(len(s.text)+1)); steps > 0 && at > 0; steps-- {
 		if yamlFails(bytes.NewReader(s.text[:at])) != msg {
 			break
 		}
@@ -270,9 +298,9 @@ func (r *oneByte) Read(p []byte) (int, error) {
 // converter turns the YAML parser's tree into ours and refuses what makes one text mean another: anchors, aliases,
 // tags and merge keys. Aliases are never followed, so they cost nothing.
 type converter struct {
-	s     *source
-	lines [][]byte
-	err   *Error
+	s      *source
+	cursor cursor
+	err    *Error
 }
 
 func (c *converter) fail(pos Pos, hint, format string, args ...any) *node {
@@ -329,18 +357,18 @@ var styles = map[yaml.Style]style{yaml.DoubleQuotedStyle: quotedDouble, yaml.Sin
 // parser forgets the tag "!".
 func (c *converter) plainNode(y *yaml.Node, pos Pos) bool {
 	first := byte(0)
-	if line := c.lines[min(max(pos.Line, 1), len(c.lines))-1]; y.Kind != yaml.ScalarNode || y.Value != "" || y.Style != 0 {
-		if at := c.s.column(line, pos.Col); at < len(line) {
-			first = line[at]
-		}
+	if at := c.cursor.offset(pos); at < len(c.s.text) && (y.Kind != yaml.ScalarNode || y.Value != "" || y.Style != 0) {
+		first = c.s.text[at]
 	}
 	switch {
 	case y.Kind == yaml.AliasNode || first == '*':
-		c.fail(pos, "write the value out; a name that begins with a star goes into quotes", "%q is an alias, and aliases are refused", "*"+y.Value)
+		c.fail(pos, "write the value out; a name that begins with a star goes into quotes",
+			"%q is an alias, and aliases are refused", "*"+y.Value)
 	case y.Anchor != "" || first == '&':
 		c.fail(pos, "write the value out where it is used", "an anchor stands here, and anchors are refused")
 	case y.Style&yaml.TaggedStyle != 0 || first == '!':
-		c.fail(pos, "an expression that begins with ! goes into quotes", "%q is a YAML tag, and tags are refused", orText(y.Tag, "!"))
+		c.fail(pos, "an expression that begins with ! goes into quotes",
+			"%q is a YAML tag, and tags are refused", orText(y.Tag, "!"))
 	case y.Kind == yaml.ScalarNode && y.Value == "<<" && y.Style == 0:
 		c.fail(pos, "write the keys out", "a merge key (<<) is refused")
 	}
@@ -352,16 +380,6 @@ func orText(s, otherwise string) string {
 		return otherwise
 	}
 	return s
-}
-
-// column returns the byte where a column of a line begins.
-func (s *source) column(line []byte, col int) int {
-	at := 0
-	for ; col > 1 && at < len(line); col-- {
-		_, n := utf8.DecodeRune(line[at:])
-		at += n
-	}
-	return at
 }
 
 // uniqueKeys refuses keys that stand twice, or differ in case only, as the strict decoder does.
@@ -379,9 +397,10 @@ func (c *converter) uniqueKeys(n *node) bool {
 			seen[folded] = k
 			continue
 		case first.text == k.text:
-			c.fail(k.pos, fmt.Sprintf("it stands already in line %d", first.pos.Line), "key %q stands twice", k.text)
+			c.fail(k.pos, fmt.Sprintf("it stands already in line %d", first.pos.Line), "the key %q stands twice", clip(k.text))
 		default:
-			c.fail(k.pos, fmt.Sprintf("it stands already in line %d", first.pos.Line), "keys %q and %q differ in case only", first.text, k.text)
+			c.fail(k.pos, fmt.Sprintf("the first stands in line %d", first.pos.Line),
+				"the keys %q and %q differ in case only", clip(first.text), clip(k.text))
 		}
 		return false
 	}

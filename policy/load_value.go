@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -100,8 +101,8 @@ func (r *reader) name(n *node, what string) (string, bool) {
 		return s, ok
 	}
 	hint := "a name is at most 128 letters, digits and . _ / : -, and begins with a letter or digit"
-	if strings.HasSuffix(s, "*") {
-		hint = "a star may end the names of tools, actions and agents only"
+	if strings.Contains(s, "*") {
+		hint = "a star may stand only at the end, and only in names of tools, actions and agents"
 	}
 	r.fail(n.pos, hint, "%s %s is no name", what, quoteASCII(s))
 	return "", false
@@ -123,7 +124,7 @@ func (r *reader) pattern(n *node, what string, bare bool) (Pattern, bool) {
 	case prefix == "":
 		r.fail(n.pos, "name the "+what+"s, or a prefix such as get_*", "a bare * would fit every %s", what)
 	default:
-		r.fail(n.pos, "one star may stand, at the end", "%s %s is no name", what, quoteASCII(n.text))
+		r.name(n, what)
 	}
 	return "", false
 }
@@ -234,12 +235,7 @@ func (r *reader) param(n *node, what string) (Literal, bool) {
 }
 
 func didYouMeanRef[V any](ref string, known map[string]V) string {
-	var names []string
-	for k := range known {
-		names = append(names, k)
-	}
-	slices.Sort(names)
-	if n := nearest(ref, names); n != "" {
+	if n := nearest(ref, slices.Sorted(maps.Keys(known))); n != "" {
 		return fmt.Sprintf("did you mean $%s?", n)
 	}
 	return ""
@@ -258,9 +254,23 @@ func (r *reader) list(n *node, ref, what string) (namedList, bool) {
 	return l, ok
 }
 
+// maxInlined bounds what all uses of all lists put in place: a list of a megabyte can be used many thousand times in
+// another.
+const maxInlined = 1_000_000
+
+// inline counts the items of a list that is put in place of a reference. It is false where they become too many.
+func (r *reader) inline(n *node, items int) bool {
+	before := r.items
+	r.items += items
+	if r.items > maxInlined && before <= maxInlined {
+		r.fail(n.pos, "", "lists are used so often that they hold more than %d items together", maxInlined)
+	}
+	return r.items <= maxInlined
+}
+
 func (r *reader) textList(n *node, ref, what string) []string {
 	l, ok := r.list(n, ref, what)
-	if !ok {
+	if !ok || !r.inline(n, len(l.items)) {
 		return nil
 	}
 	if l.kind != aegis.String {

@@ -54,7 +54,8 @@ func checkSource(src string, maxChars int) ([]rune, error) {
 		return nil, &ExprError{0, "the expression is not valid UTF-8", ""}
 	}
 	if n := utf8.RuneCountInString(src); n > maxChars {
-		return nil, &ExprError{maxChars, fmt.Sprintf("the expression has %d characters, and %d is the most", n, maxChars),
+		msg := fmt.Sprintf("the expression has %d characters, and %d is the most", n, maxChars)
+		return nil, &ExprError{maxChars, msg,
 			"make several conditions of it, or name its values under `lists:`"}
 	}
 	if strings.TrimSpace(src) == "" {

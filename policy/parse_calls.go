@@ -171,7 +171,8 @@ func (t *translator) network(e ast.Expr) (Literal, *ExprError) {
 	case perr != nil:
 		_, err = t.fail(e, `write "10.0.0.0/8" or "2001:db8::/32"`, "%q is no network", l.Str)
 	case p.Addr().Is4In6():
-		_, err = t.fail(e, "write it as an IPv4 network", "%q is IPv4 inside IPv6, which no address is compared as", l.Str)
+		_, err = t.fail(e, "write it as an IPv4 network", "%q is IPv4 inside IPv6, which no address is compared as",
+			l.Str)
 	case p.Masked().String() != l.Str:
 		_, err = t.fail(e, "write "+p.Masked().String(), "%q is not the canonical text of a network", l.Str)
 	}
@@ -237,7 +238,8 @@ func (t *translator) session(e ast.Expr, c ast.CallExpr) (*Expr, *ExprError) {
 // where the argument begins in the feature's key.
 func validArgPath(s string) bool {
 	for part := range strings.SplitSeq(s, ".") {
-		if part == "" || strings.ContainsFunc(part, func(r rune) bool { return r < ' ' || r == 0x7f || r == '#' || r == '*' }) {
+		if part == "" || strings.ContainsFunc(part, func(r rune) bool { return r < ' ' || r == 0x7f }) ||
+			strings.ContainsAny(part, "#*") {
 			return false
 		}
 	}

@@ -12,7 +12,7 @@ const (
 	MaxExprDepth = 64
 )
 
-const rangeHint = "integers fit into 64 bits; other numbers have at most about 15 digits and are written out as decimals"
+const rangeHint = "integers fit into 64 bits; other numbers have at most about 15 digits and are plain decimals"
 
 // ExprError says where and why a text is no expression of the language, and what to write instead.
 type ExprError struct {
@@ -48,7 +48,8 @@ func syntaxError(src []rune, at int, msg string) *ExprError {
 		return fail("the expression ends too early", "something is missing, or a parenthesis is not closed")
 	}
 	for _, w := range []string{word, before} {
-		if op := map[string]string{"and": "&&", "or": "||", "not": "!", "is": "==", "then": "&&"}[strings.ToLower(w)]; op != "" {
+		if op := map[string]string{"and": "&&", "or": "||", "not": "!", "is": "==",
+			"then": "&&"}[strings.ToLower(w)]; op != "" {
 			return fail("`"+w+"` is no operator", "write "+op)
 		}
 	}

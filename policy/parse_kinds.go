@@ -166,7 +166,8 @@ func (c *kindCheck) ordered(e *Expr) {
 
 func (c *kindCheck) number(e, operand *Expr) {
 	if operand.Op == OpLiteral && operand.Lit.Kind == aegis.String && e.Op == OpAdd {
-		c.fail(operand, "strings are not joined; compare each part", "%s is a string, where a number is due", c.brief(operand))
+		c.fail(operand, "strings are not joined; compare each part", "%s is a string, where a number is due",
+			c.brief(operand))
 	}
 	c.expr(operand, setNumber)
 }
@@ -272,7 +273,8 @@ func (c *kindCheck) narrow(e *Expr, key string, want kindSet) kindSet {
 		have = setAny
 	}
 	if have&want == 0 {
-		c.fail(e, "no one value can be both", "%s must be %s here and %s elsewhere in the expression", c.brief(e), want, have)
+		c.fail(e, "no one value can be both", "%s must be %s here and %s elsewhere in the expression", c.brief(e), want,
+			have)
 		return have
 	}
 	if have&want != have || !seen {

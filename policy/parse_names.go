@@ -94,12 +94,14 @@ func (t *translator) named(root ast.Expr, kind, name string) (*Expr, *ExprError)
 		if l, ok := t.names.Lists[name]; ok {
 			return &Expr{Op: OpList, Offset: at, List: l}, nil
 		}
-		return t.fail(root, didYouMean(name, slices.Sorted(maps.Keys(t.names.Lists))), "the policy has no list %q", name)
+		return t.fail(root, didYouMean(name, slices.Sorted(maps.Keys(t.names.Lists))), "the policy has no list %q",
+			name)
 	}
 	if p, ok := t.names.Params[name]; ok {
 		return &Expr{Op: OpLiteral, Offset: at, Lit: p}, nil
 	}
-	return t.fail(root, didYouMean(name, slices.Sorted(maps.Keys(t.names.Params))), "the policy has no parameter %q", name)
+	return t.fail(root, didYouMean(name, slices.Sorted(maps.Keys(t.names.Params))), "the policy has no parameter %q",
+		name)
 }
 
 // feature reads "tool/action" or "tool": names as a policy may write them, with / inside a name as %2F.

@@ -129,7 +129,8 @@ func (t *translator) number(e ast.Expr) (aegis.Num, *ExprError) {
 		return fail("is too long", rangeHint)
 	}
 	if !isJSONNumber(text) {
-		return fail("is not written as in JSON", "write decimal digits without leading zeros, and a digit before the point")
+		return fail("is not written as in JSON",
+			"write decimal digits without leading zeros, and a digit before the point")
 	}
 	n, ok := aegis.ParseNum([]byte(text))
 	if !ok {
@@ -197,7 +198,8 @@ func (t *translator) list(e ast.Expr) (*Expr, *ExprError) {
 			return t.fail(el, "write `x == a || x == b`", "a list holds constants only, and %s is none", brief(y))
 		}
 		if len(x.List) > 0 && x.List[0].Kind != y.Lit.Kind {
-			return t.fail(el, "a list is of one kind", "%s is a %s in a list of %ss", brief(y), y.Lit.Kind, x.List[0].Kind)
+			return t.fail(el, "a list is of one kind", "%s is a %s in a list of %ss", brief(y), y.Lit.Kind,
+				x.List[0].Kind)
 		}
 		x.List = append(x.List, y.Lit)
 	}
@@ -252,7 +254,8 @@ func (t *translator) call(e ast.Expr) (*Expr, *ExprError) {
 		return t.negate(e, subs[0])
 	case operators.In:
 		if l := subs[1]; l.Op == OpLiteral {
-			return nil, &ExprError{l.Offset, brief(l) + " is no list", `for a part of a text write text.contains("part")`}
+			return nil, &ExprError{l.Offset, brief(l) + " is no list",
+				`for a part of a text write text.contains("part")`}
 		}
 	}
 	return t.node(e, op, subs...), nil

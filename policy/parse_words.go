@@ -47,8 +47,8 @@ var functionNames = func() map[Op]string {
 }()
 
 // reservedNames are the names in an expression that are no arguments.
-var reservedNames = []string{"args", "lists", "params", "tool", "action", "agent", "tenant", "chain", "claims", "region",
-	"time", "session"}
+var reservedNames = []string{"args", "lists", "params", "tool", "action", "agent", "tenant", "chain", "claims",
+	"region", "time", "session"}
 
 // scalarRoots are the reserved names that are strings.
 var scalarRoots = map[string]Root{"tool": RootTool, "action": RootAction, "agent": RootAgent, "tenant": RootTenant,
@@ -59,5 +59,5 @@ var foreignWords = map[string]string{"True": "true", "TRUE": "true", "False": "f
 	"None": "has(name)", "nil": "has(name)", "NULL": "has(name)", "undefined": "has(name)"}
 
 // celWords are the words that CEL does not take for the name of a value.
-var celWords = []string{"as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let",
-	"loop", "package", "namespace", "null", "return", "true", "var", "void", "while"}
+var celWords = []string{"as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in",
+	"let", "loop", "package", "namespace", "null", "return", "true", "var", "void", "while"}

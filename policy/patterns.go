@@ -101,7 +101,8 @@ func lazyRE(pattern string) func() *regexp.Regexp {
 // bounded refuses a pattern that has become too long.
 func bounded(pattern string) (string, error) {
 	if len(pattern) > maxPattern {
-		return "", fmt.Errorf("the list is too long for one rule: its pattern has %d bytes, and %d is the most", len(pattern), maxPattern)
+		return "", fmt.Errorf("the list is too long for one rule: its pattern has %d bytes, and %d is the most",
+			len(pattern), maxPattern)
 	}
 	return pattern, nil
 }
@@ -261,10 +262,11 @@ func pathsPattern(paths []string) (string, error) {
 		case !strings.HasPrefix(p, "/"):
 			return "", fmt.Errorf("path %q must begin with /", p)
 		case strings.HasSuffix(p, "/"):
-			return "", fmt.Errorf("path %q ends in /; write %s, which covers it and all below", p, strings.TrimRight(p, "/"))
+			return "", fmt.Errorf("path %q ends in /; write %s, which covers it and all below", p, strings.TrimRight(p,
+				"/"))
 		case !canonicalPathRE().MatchString(p):
-			return "", fmt.Errorf("path %q is not canonical; write it without . and .. segments, //, %%, \\, ?, #, spaces and "+
-				"characters outside ASCII", p)
+			return "", fmt.Errorf("path %q is not canonical; write it without . and .. segments, //, %%, \\, ?, # "+
+				"and what is not printable ASCII", p)
 		}
 		alts = append(alts, regexp.QuoteMeta(p)+`(?:/`+segment+`)*/?`)
 	}
@@ -273,13 +275,13 @@ func pathsPattern(paths []string) (string, error) {
 
 var canonicalPathRE = lazyRE(`\A(?:/` + segment + `)+\z`)
 
-// HostPattern returns the pattern of a URL whose host can be told (rule S7, any scheme). Its one group is the host: a DNS
-// name, or an IPv4 address in canonical text. A URL with an IPv6 address does not match, nor does one whose host is a
-// number in another notation: such hosts have many spellings, and comparing one of them would miss the others. The port
-// is absent, 80 or 443.
+// HostPattern returns the pattern of a URL whose host can be told (rule S7, any scheme). Its one group is the host: a
+// DNS name, or an IPv4 address in canonical text. A URL with an IPv6 address does not match, nor does one whose host is
+// a number in another notation: such hosts have many spellings, and comparing one of them would miss the others. The
+// port is absent, 80 or 443.
 func HostPattern() string {
-	return `\A[a-zA-Z][a-zA-Z0-9+.-]*://((?:` + label + `\.)*` + wordLabel + `|` + octet + `(?:\.` + octet + `){3})(?::(?:80|443))?` +
-		urlRest + `\z`
+	host := `(?:` + label + `\.)*` + wordLabel + `|` + octet + `(?:\.` + octet + `){3}`
+	return `\A[a-zA-Z][a-zA-Z0-9+.-]*://(` + host + `)(?::(?:80|443))?` + urlRest + `\z`
 }
 
 // Parts of e-mail addresses. The local part is a dot-atom with at most 64 characters besides its dots (RE2 cannot count

@@ -88,8 +88,8 @@ func UnderPattern(prefixes []string) (string, error) {
 		case !strings.HasSuffix(p, "/"):
 			return "", fmt.Errorf("directory %q must end in a slash: write %s/", p, p)
 		case !canonicalDirRE().MatchString(p):
-			return "", fmt.Errorf("directory %q is not canonical; write it without . and .. segments, //, %%, \\ and characters "+
-				"outside printable ASCII", p)
+			return "", fmt.Errorf("directory %q is not canonical; write it without . and .. segments, //, %%, \\ and "+
+				"characters outside printable ASCII", p)
 		}
 		alts = append(alts, regexp.QuoteMeta(p))
 	}
@@ -97,8 +97,8 @@ func UnderPattern(prefixes []string) (string, error) {
 }
 
 // Parts of commands. Unquoted words have only characters that no shell treats as special; quoted text has no control
-// characters, and in double quotes nothing that a shell would expand. Glob characters (* ? [ ]) must be quoted: they put
-// file names that no rule has seen, such as -exec, in the place of a word.
+// characters, and in double quotes nothing that a shell would expand. Glob characters (* ? [ ]) must be quoted: they
+// put file names that no rule has seen, such as -exec, in the place of a word.
 const (
 	blank    = `[ \t]`
 	wordChar = `[a-zA-Z0-9_./:,+@%=^-]`
@@ -113,8 +113,9 @@ var prefixWordRE = lazyRE(`\A` + wordChar + `+\z`)
 
 // CommandsPattern returns the pattern of a command line in which every simple command begins with one of prefixes, word
 // by word (LANGUAGE, Strings): words and quoted strings, joined by && || ; and |, with 2>&1 and >/dev/null between
-// blanks. Everything else a shell knows does not match: expansions, other redirects, &, newlines, parentheses, comments,
-// backslashes, globs. The error says which prefix is wrong.
+// blanks. Everything else a shell knows does not match: expansions, other redirects, &, newlines, parentheses,
+// comments, backslashes, globs. The error says which prefix is wrong. It is no sandbox: what a listed command can be
+// told to do (find -exec) it can do.
 func CommandsPattern(prefixes []string) (string, error) {
 	if len(prefixes) == 0 {
 		return "", fmt.Errorf("commands is empty, so that no command could pass")
@@ -130,7 +131,7 @@ func CommandsPattern(prefixes []string) (string, error) {
 		}
 		for i, w := range words {
 			if !prefixWordRE().MatchString(w) {
-				return "", fmt.Errorf("command %q: %q is no plain word; write words of letters, digits and _./:,+@%%=^-", p, w)
+				return "", fmt.Errorf("command %q: %q is no plain word; write letters, digits and _./:,+@%%=^-", p, w)
 			}
 			words[i] = regexp.QuoteMeta(w)
 		}
@@ -150,7 +151,7 @@ const (
 )
 
 // LinksPattern returns the pattern that finds URLs in text, one after the other. Exactly one of its three groups takes
-// part in a match, and it is the host as written:
+// part in a match, so that the groups joined are the host as written:
 //
 //  1. after a scheme and two or more slashes or backslashes, whatever the scheme; userinfo is skipped, so that
 //     https://good.com@evil.com is evil.com, and a backslash ends the authority as it does in browsers;
@@ -162,6 +163,7 @@ const (
 func LinksPattern() string {
 	scheme := `[a-zA-Z][a-zA-Z0-9+.-]*:[/\\]{2,}(?:[^\s/\\?#]*@)?(` + anyHost + `)(?::[0-9]*)?` + linkPath
 	www := `\b([wW]{3}(?:\.` + anyLabel + `)+)(?::[0-9]*)?` + linkPath
-	bare := `(?:^|[^\pL\pN_@./\\-])(` + anyLabel + `(?:\.` + anyLabel + `)*\.\pL{2,})(?::[0-9]+)?/[\pL\pN._~%!$&+=:@/-]*`
+	bare := `(?:^|[^\pL\pN_@./\\-])(` + anyLabel + `(?:\.` + anyLabel + `)*\.\pL{2,})` +
+		`(?::[0-9]+)?/[\pL\pN._~%!$&+=:@/-]*`
 	return scheme + `|` + www + `|` + bare
 }

@@ -14,14 +14,20 @@ import (
 func TestUnderPattern(t *testing.T) {
 	p, err := UnderPattern([]string{"/srv/agent-data/", "/tmp/a.b/"})
 	re := compiled(t, p, err)
-	expectMatches(t, re, true, "/srv/agent-data/report.csv", "/srv/agent-data/out/r.csv", "/srv/agent-data/a..b/c...d", "/srv/agent-data/...",
+	expectMatches(t, re, true, "/srv/agent-data/report.csv", "/srv/agent-data/out/r.csv", "/srv/agent-data/a..b/c...d",
+		"/srv/agent-data/...",
 		"/srv/agent-data/..x/.y", "/srv/agent-data/my file?#.txt", "/srv/agent-data/sub/")
-	expectMatches(t, re, false, "/srv/agent-data/../../etc/passwd", "/srv/agent-data/%2e%2e/%2e%2e/etc/passwd", "/srv/agent-data/..%2f..%2fetc/passwd",
-		"/srv/agent-data-evil/x", "/srv/agent-data/./x", "//srv/agent-data/x", "/srv/agent-data/a\x00.csv", `/srv/agent-data/..\..\x`,
-		"srv/agent-data/x", "file:///srv/agent-data/x", "/srv/agent-data/．．/x", "/SRV/agent-data/x", "/srv/agent-data/out/../x",
-		"/srv/agent-data/", "/srv/agent-data", "/srv/agent-data//x", "/srv/agent-data/x//", "/srv/agent-data/..", "/srv/agent-data/.",
+	expectMatches(t, re, false, "/srv/agent-data/../../etc/passwd", "/srv/agent-data/%2e%2e/%2e%2e/etc/passwd",
+		"/srv/agent-data/..%2f..%2fetc/passwd",
+		"/srv/agent-data-evil/x", "/srv/agent-data/./x", "//srv/agent-data/x", "/srv/agent-data/a\x00.csv",
+		`/srv/agent-data/..\..\x`,
+		"srv/agent-data/x", "file:///srv/agent-data/x", "/srv/agent-data/．．/x", "/SRV/agent-data/x",
+		"/srv/agent-data/out/../x",
+		"/srv/agent-data/", "/srv/agent-data", "/srv/agent-data//x", "/srv/agent-data/x//", "/srv/agent-data/..",
+		"/srv/agent-data/.",
 		"/srv/agent-data/x\n", "/tmp/axb/c", "/srv/agent-data/x/..", "/srv/agent-data/é", "/srv/agent-data/./", "")
-	for prefix, want := range map[string]string{"srv/": "absolute", "/srv": "write /srv/", "/a/../b/": "canonical", "/a//": "canonical",
+	for prefix, want := range map[string]string{"srv/": "absolute", "/srv": "write /srv/", "/a/../b/": "canonical",
+		"/a//":   "canonical",
 		"/a%20/": "canonical", "/é/": "canonical"} {
 		if _, err := UnderPattern([]string{prefix}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", prefix, err, want)
@@ -43,9 +49,10 @@ func refUnder(s string, prefixes ...string) bool {
 		}
 	}
 	clean := strings.TrimSuffix(s, "/")
-	return strings.HasPrefix(s, "/") && path.Clean(clean) == clean && slices.ContainsFunc(prefixes, func(p string) bool {
-		return strings.HasPrefix(s, p) && len(clean) >= len(p)
-	})
+	return strings.HasPrefix(s, "/") && path.Clean(clean) == clean && slices.ContainsFunc(prefixes,
+		func(p string) bool {
+			return strings.HasPrefix(s, p) && len(clean) >= len(p)
+		})
 }
 
 func TestUnderAgainstClean(t *testing.T) {
@@ -63,18 +70,29 @@ func TestUnderAgainstClean(t *testing.T) {
 func TestCommandsPattern(t *testing.T) {
 	p, err := CommandsPattern([]string{"git status", "git diff", "mix test", "ls", "tail"})
 	re := compiled(t, p, err)
-	expectMatches(t, re, true, "git status", " git  status\t-s ", "git status && git diff --stat", "mix test 2>&1 | tail -5", "ls>/dev/null"[:2],
-		"ls >/dev/null 2>&1", "ls > /dev/null; git diff", "git diff 'a b' \"c (d) #e\"", "git diff --x=\"a\"'b'c", "ls||ls|ls;ls&&ls",
+	expectMatches(t, re, true, "git status", " git  status\t-s ", "git status && git diff --stat",
+		"mix test 2>&1 | tail -5", "ls>/dev/null"[:2],
+		"ls >/dev/null 2>&1", "ls > /dev/null; git diff", "git diff 'a b' \"c (d) #e\"", "git diff --x=\"a\"'b'c",
+		"ls||ls|ls;ls&&ls",
 		"git diff 'für $x `y` \\n'", "git diff HEAD^", "ls 2 x", "ls 'a;rm -rf /'", `ls "a && b"`, "ls ''")
-	expectMatches(t, re, false, "rm -rf /", "git", "git push", "git statusx", "git status-x", "git status; rm x", "git status | rm", "git status & rm",
-		"git status &", "git status\nrm x", "git status $(rm)", "git status `rm`", "git status ${x}", "git status $x", `git status "$x"`, "git status \"`rm`\"",
-		`git status "\$"`, `git status \x`, "git status > x", "git status >> x", "git status < x", "git status 2>x", "git status 2>/dev/null",
-		"git status &>/dev/null", "git status2>&1", "git status >/dev/nullx", "git status 2>&1x", "git status 2>&12", "git status >/dev/null/x",
-		"git status >/dev/../etc/x", "(git status)", "{ git status; }", "git status # x", "git status !x", "git diff HEAD~1", "ls *", "ls ?", "ls [a]", "ls {a,b}",
-		"A=b git status", "git status &&", "&& git status", "git status ;; ls", "git status |& ls", "git status 'x", `git status "x`, "'git' status",
-		`git "status"`, `git stat"us"`, "git status\"x\"", "git status'x'", "", " ", "git status \x00", "git status 'a\nb'", "git\u00a0status",
-		"git status \u00a0", "ls é", ">/dev/null ls", "! ls", "git status <<< x", "git status <(x)", "ls\r", "ls 'a\u2028b'")
-	for prefix, want := range map[string]string{"": "no word", "A=b git": "assignment", "git 'x'": "no plain word", "git *": "no plain word", "$x": "no plain word"} {
+	expectMatches(t, re, false, "rm -rf /", "git", "git push", "git statusx", "git status-x", "git status; rm x",
+		"git status | rm", "git status & rm",
+		"git status &", "git status\nrm x", "git status $(rm)", "git status `rm`", "git status ${x}", "git status $x",
+		`git status "$x"`, "git status \"`rm`\"",
+		`git status "\$"`, `git status \x`, "git status > x", "git status >> x", "git status < x", "git status 2>x",
+		"git status 2>/dev/null",
+		"git status &>/dev/null", "git status2>&1", "git status >/dev/nullx", "git status 2>&1x", "git status 2>&12",
+		"git status >/dev/null/x",
+		"git status >/dev/../etc/x", "(git status)", "{ git status; }", "git status # x", "git status !x",
+		"git diff HEAD~1", "ls *", "ls ?", "ls [a]", "ls {a,b}",
+		"A=b git status", "git status &&", "&& git status", "git status ;; ls", "git status |& ls", "git status 'x",
+		`git status "x`, "'git' status",
+		`git "status"`, `git stat"us"`, "git status\"x\"", "git status'x'", "", " ", "git status \x00",
+		"git status 'a\nb'", "git\u00a0status",
+		"git status \u00a0", "ls é", ">/dev/null ls", "! ls", "git status <<< x", "git status <(x)", "ls\r",
+		"ls 'a\u2028b'")
+	for prefix, want := range map[string]string{"": "no word", "A=b git": "assignment", "git 'x'": "no plain word",
+		"git *": "no plain word", "$x": "no plain word"} {
 		if _, err := CommandsPattern([]string{prefix}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", prefix, err, want)
 		}
@@ -141,7 +159,8 @@ func refWord(s string) (int, string) {
 				return 0, ""
 			}
 			for _, r := range s[i+1 : i+1+end] {
-				if r < ' ' || 0x7f <= r && r < 0xa0 || r == 0x2028 || r == 0x2029 || s[i] == '"' && strings.ContainsRune("$`\\", r) {
+				if r < ' ' || 0x7f <= r && r < 0xa0 || r == 0x2028 || r == 0x2029 || s[i] == '"' &&
+					strings.ContainsRune("$`\\", r) {
 					return 0, ""
 				}
 			}
@@ -167,8 +186,10 @@ func TestCommandsAgainstTokenizer(t *testing.T) {
 		t.Errorf("%q must match", s)
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		s := rapid.SampledFrom([]string{"", "git status", "git ", "ls -l "}).Draw(t, "start") + pieces(t, 7, " ", " ", "git", "git status", "status", "ls -l",
-			"&&", "||", ";", "|", "&", "2>&1", ">/dev/null", " 2>&1 ", " >/dev/null ", ">", "'", `"`, "$", "`", `\`, "x", "=", "\n", "*", "#", "'a b'", `"c d"`)
+		s := rapid.SampledFrom([]string{"", "git status", "git ", "ls -l "}).Draw(t, "start") + pieces(t, 7, " ", " ",
+			"git", "git status", "status", "ls -l",
+			"&&", "||", ";", "|", "&", "2>&1", ">/dev/null", " 2>&1 ", " >/dev/null ", ">", "'", `"`, "$", "`", `\`,
+			"x", "=", "\n", "*", "#", "'a b'", `"c d"`)
 		for re, ps := range map[*regexp.Regexp][]string{one: prefixes[:1], all: prefixes} {
 			if want := refCommands(s, ps); re.MatchString(s) != want {
 				t.Fatalf("%q, %q: want %t", s, ps, want)
@@ -179,8 +200,10 @@ func TestCommandsAgainstTokenizer(t *testing.T) {
 
 func TestWholePattern(t *testing.T) {
 	for _, c := range []struct{ re, yes, no string }{
-		{`INV-[0-9]{6}`, "INV-123456", "xINV-123456"}, {`a|b`, "b", "ab"}, {`^a$`, "a", "a\n"}, {`(?i)a`, "A", "AA"}, {`.*`, "x", "x\ny"},
-		{`(?s).*`, "x\ny", "\xffz"[:0] + "never"[:0] + "\x00"[:0]}, {`(?m)^a$`, "a", "b\na"}, {`\Qa.b\E`, "a.b", "axb"}, {``, "", "a"},
+		{`INV-[0-9]{6}`, "INV-123456", "xINV-123456"}, {`a|b`, "b", "ab"}, {`^a$`, "a", "a\n"}, {`(?i)a`, "A", "AA"},
+		{`.*`, "x", "x\ny"},
+		{`(?s).*`, "x\ny", "\xffz"[:0] + "never"[:0] + "\x00"[:0]}, {`(?m)^a$`, "a", "b\na"}, {`\Qa.b\E`, "a.b", "axb"},
+		{``, "", "a"},
 	} {
 		p, err := WholePattern(c.re)
 		re := compiled(t, p, err)
@@ -188,8 +211,10 @@ func TestWholePattern(t *testing.T) {
 			t.Errorf("%q: wrong on %q or %q", c.re, c.yes, c.no)
 		}
 	}
-	for re, want := range map[string]string{`([a-z`: "no RE2", `((x{100}){100}){100}`: "too large", `x{1000}{1000}`: "no RE2", `(?:x{1000}){1000}`: "too large", `\Qa`: `\E`, `a)(b`: "no RE2",
-		`(?=a)`: "no RE2", `(a)\1`: "no RE2", strings.Repeat("a", 5000): "bytes", `\`: "no RE2", `((a{0,99}){99}b){0,99}`: "too large", `(?:abcdefghij){1000}`: "too large"} {
+	for re, want := range map[string]string{`([a-z`: "no RE2", `((x{100}){100}){100}`: "too large",
+		`x{1000}{1000}`: "no RE2", `(?:x{1000}){1000}`: "too large", `\Qa`: `\E`, `a)(b`: "no RE2",
+		`(?=a)`: "no RE2", `(a)\1`: "no RE2", strings.Repeat("a", 5000): "bytes", `\`: "no RE2",
+		`((a{0,99}){99}b){0,99}`: "too large", `(?:abcdefghij){1000}`: "too large"} {
 		if _, err := WholePattern(re); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.30q: %v, want %q", re, err, want)
 		}
@@ -247,7 +272,8 @@ func TestLinksFindsPlantedURL(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		before := pieces(t, 3, "text ", "see: ", "(", "<", "https://a.io/x ", "www.a.io, ", "bob@a.io ", "\n")
 		after := pieces(t, 3, "/x", "/", " ", ".", ")", "?q=1", "#f", ", text", "\n")
-		url := rapid.SampledFrom([]string{"https://evil.test", "http://u:p@evil.test", "HTTPS://evil.test:99", `https:\\evil.test`}).Draw(t, "url")
+		url := rapid.SampledFrom([]string{"https://evil.test", "http://u:p@evil.test", "HTTPS://evil.test:99",
+			`https:\\evil.test`}).Draw(t, "url")
 		if strings.HasPrefix(after, ".") && len(after) > 1 || strings.Contains(after, "@") {
 			after = " " + after // else the text would go on with the host, or the URL be the userinfo of another
 		}

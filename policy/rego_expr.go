@@ -341,6 +341,12 @@ func (x *regoExpr) member(body conj, term string, k aegis.Kind, list *Expr, want
 		return never
 	}
 	body = append(slices.Clone(body), more...)
+	if of := elementKind(list); of != aegis.Absent && of != k { // comparing would be an error, for us and for OPA's compiler
+		if want {
+			return never
+		}
+		return []conj{append(body, regoIs(k, term), "count("+l+") == 0")}
+	}
 	if want {
 		return []conj{append(body, term+" in "+l)}
 	}

@@ -66,7 +66,8 @@ time_ns := input.facts.time_ns if is_number(input.facts.time_ns)
 
 before(moment) if time_ns < moment
 
-unix := floor(time_ns / 1000000000)
+# OPA's floor is 0 for what lies between -1 and 0.
+unix := (time_ns - rest) / 1000000000 if rest := ((time_ns % 1000000000) + 1000000000) % 1000000000
 
 hour(zone) := time.clock([time_ns, zone])[0]
 
@@ -134,7 +135,7 @@ host(x) := lower_ascii(regex.find_all_string_submatch_n(url_pattern, x, 1)[0][1]
 
 domain(x) := lower_ascii(regex.find_all_string_submatch_n(address_pattern, x, 1)[0][1])
 
-links(x) := [lower_ascii(link[1]) | some link in regex.find_all_string_submatch_n(links_pattern, x, -1)]
+links(x) := [lower_ascii(concat("", array.slice(link, 1, 4))) | some link in regex.find_all_string_submatch_n(links_pattern, x, -1)]
 `
 
 // regoAddressLib knows addresses in their canonical text only. An IPv6 address is canonical if no group has a leading

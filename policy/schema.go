@@ -129,8 +129,8 @@ var (
 	globShape      = textLike(globPattern)
 	starShape      = textLike(starPattern)
 
-	callersShape = oneOf(listOf(nameShape), referenceShape)
-	fromShape    = shape{"type": "object", "properties": map[string]shape{"from": textShape}, "required": []string{"from"},
+	namesShape = oneOf(listOf(nameShape), referenceShape)
+	fromShape  = shape{"type": "object", "properties": map[string]shape{"from": textShape}, "required": []string{"from"},
 		"additionalProperties": false}
 	modeShape = oneOf(enumOf("enforce", "shadow"), shape{"type": "object", "properties": map[string]shape{
 		"enforce": textLike(percent.String())}, "required": []string{"enforce"}, "additionalProperties": false})

@@ -3,6 +3,9 @@ package redact
 // card matches 13 to 19 digits, alone or in the groups cards are printed in.
 func (s *scanner) card(k int) (int, int) {
 	m := &s.num
+	if v := m.d[k].value; v < 2 || v == 7 || v == 9 { // no issuer has these
+		return 0, 0
+	}
 	if m.n-k < 13 || !s.openLeft(m.d[k].start) || s.fraction(k) {
 		return 0, 0
 	}
@@ -12,7 +15,7 @@ func (s *scanner) card(k int) (int, int) {
 			continue
 		}
 		end := m.d[k+n-1].end()
-		if m.cardGroups(k, k+n) && m.issuer(k, n) && m.luhn(k, n) && s.openRight(end) {
+		if m.issuer(k, n) && m.cardGroups(k, k+n) && m.luhn(k, n) && s.openRight(end) {
 			return m.d[k].start, end
 		}
 	}

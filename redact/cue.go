@@ -58,11 +58,19 @@ func (s *scanner) cueLeft(c *cues, k kindSet, i int) bool {
 	return false
 }
 
+// clauseEnd holds the bytes behind which a cue belongs to something else.
+var clauseEnd = func() (t [256]bool) {
+	for _, c := range ".;,\n\"[=:|{}0123456789" {
+		t[c] = true
+	}
+	return
+}()
+
 // cueRight looks for a cue after i in the same clause that does not announce another value.
 func (s *scanner) cueRight(c *cues, i int) bool {
 	for j := i; j < len(s.text) && j-i <= cueAfter; j++ {
 		ch := s.text[j]
-		if isDigit(ch) || strings.IndexByte(".;,\n\"[=:|{}", ch) >= 0 {
+		if clauseEnd[ch] {
 			return false
 		}
 		if !c.first[ch] {

@@ -100,8 +100,8 @@ func double(v int) int {
 // X either.
 const mbiShape = "1AX9AX9AA99"
 
-// mbi returns where the Medicare beneficiary identifier that begins at i ends, or 0. Hyphens or spaces may part it after
-// the fourth and the seventh place. The letters S, L, O, I, B and Z are never used.
+// mbi returns where the Medicare beneficiary identifier that begins at i ends, or 0. Hyphens or spaces may part it
+// after the fourth and the seventh place. The letters S, L, O, I, B and Z are never used.
 func (s *scanner) mbi(i int) int {
 	if c, ok := s.byteAt(i + 1); s.text[i] < utf8.RuneSelf && (!ok || c < utf8.RuneSelf && !isLetter(c)) {
 		return 0 // as nearly always

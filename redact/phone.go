@@ -3,8 +3,8 @@ package redact
 import "unicode"
 
 var (
-	phoneCues = newCues("phone*", "telephone*", "tel", "telefon*", "mobile", "mobil", "cell", "fax", "whatsapp", "handy",
-		"sms", "*phone")
+	phoneCues = newCues("phone*", "telephone*", "tel", "telefon*", "mobile", "mobil", "cell", "fax", "whatsapp",
+		"handy", "sms", "*phone")
 	// orderCues announce numbers that look like national phone numbers and are none.
 	orderCues = newCues("order*", "invoice*", "ticket*", "tracking*", "ref", "reference", "sku", "part*", "serial*",
 		"isbn", "version", "case*", "article*", "rechnung*", "bestell*")

@@ -113,18 +113,15 @@ func (d *Detector) Replace(text string) (string, int) {
 		}
 		text, total = out, total+n
 	}
-	if d.Found(text) {
-		return d.whole(), total + 1
+	if !d.Found(text) {
+		return text, total
 	}
-	return text, total
-}
-
-// whole is what stands for an entire text; it never holds a hit.
-func (d *Detector) whole() string {
 	if d.custom != nil {
-		return d.custom.replace
+		return d.custom.replace, total + 1
 	}
-	return token(d.kinds & -d.kinds)
+	s := scanner{text: text, det: d}
+	h, _ := s.next()
+	return token(h.kind), total + 1
 }
 
 // pass replaces the hits that one scan of text finds.

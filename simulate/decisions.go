@@ -3,8 +3,8 @@ package simulate
 import (
 	"slices"
 
+	"github.com/aegisctl/aegis"
 	"github.com/aegisctl/aegis/capture"
-	"github.com/aegisctl/aegis/decide"
 )
 
 // decisions writes one row for each call.
@@ -41,13 +41,13 @@ func (r *run) closeDecisions(err error) error {
 }
 
 // result makes the row of a verdict: reasons and rules sorted, each once.
-func (d *decisions) result(l *lane, e *resolved, v *decide.Verdict, i int) result {
+func (d *decisions) result(l *lane, e *resolved, o aegis.Outcome, hits []aegis.Hit, i int) result {
 	out := result{Tenant: e.combo.tenant, Session: l.batch.Session.At(i), Agent: e.combo.agent, Tool: e.combo.tool,
-		Action: e.combo.action, Decision: v.Outcome.String(), PolicyVersion: d.run.set.Version}
+		Action: e.combo.action, Decision: o.String(), PolicyVersion: d.run.set.Version}
 	if !l.batch.SeqNull[i] {
 		out.Seq, out.HasSeq = l.batch.Seq[i], true
 	}
-	for _, h := range v.Hits {
+	for _, h := range hits {
 		out.Reasons = append(out.Reasons, h.Code.String())
 		if id := d.run.set.Rules[h.Rule].ID; id != "" {
 			out.Rules = append(out.Rules, id)

@@ -102,7 +102,7 @@ func (l *lane) begin(b *batch) {
 	l.results = l.results[:0]
 }
 
-// evaluate judges every call of a batch, in its order.
+// evaluate judges and counts every call of a batch, in its order.
 func (l *lane) evaluate(b *batch) error {
 	l.begin(b)
 	for i := range b.Rows {
@@ -114,39 +114,41 @@ func (l *lane) evaluate(b *batch) error {
 				return err
 			}
 		}
-		if err := l.row(i); err != nil {
+		e := l.resolve(i)
+		v, err := l.judge(e, i, &l.doc, b.parse(i, &l.doc))
+		if err != nil {
 			return err
 		}
+		l.count(e, v.Outcome, v.Hits, i)
 	}
 	l.cells.flush(l)
 	return nil
 }
 
-func (l *lane) row(i int) error {
-	e := l.resolve(i)
+// judge takes the call of row i along the gate's path. doc holds its arguments, unless they are bad.
+func (l *lane) judge(e *resolved, i int, doc *aegis.Doc, bad bool) (*decide.Verdict, error) {
 	c := &l.call
-	malformed := l.fill(c, e, i)
+	l.fill(c, e, i, doc)
 	var v *decide.Verdict
-	if malformed {
+	if bad {
 		v = l.run.gate.Malformed(&l.scratch)
 	} else {
 		var err error
 		session := l.session(e, i)
 		if v, err = l.run.gate.Judge(&l.scratch, e.plan, c, session); err != nil {
-			return err
+			return nil, err
 		}
 		if e.commit {
 			if err = l.run.gate.Commit(&l.scratch, session, l.batch.succeeded(i)); err != nil {
-				return err
+				return nil, err
 			}
 			v = l.scratch.Verdict()
 		}
 	}
-	l.count(e, v, i)
 	if l.run.opt.Each != nil {
 		l.run.opt.Each(c, v)
 	}
-	return nil
+	return v, nil
 }
 
 // session returns the gate's session of a row, looked up once for each session of a batch.
@@ -166,9 +168,17 @@ func (l *lane) session(e *resolved, i int) *decide.Session {
 	return s
 }
 
-// fill makes the call of row i and reports whether its arguments are malformed. What the capture does not hold is
-// noted as lacking.
-func (l *lane) fill(c *aegis.Call, e *resolved, i int) (malformed bool) {
+// parse reads the arguments of row i into doc, unless the capture lacks them, and reports whether they are bad.
+func (b *batch) parse(i int, doc *aegis.Doc) (bad bool) {
+	if b.Coverage[i] != capture.CoverageFull {
+		return false
+	}
+	text := b.ArgsData[b.ArgsStart[i]:b.ArgsEnd[i]]
+	return doc.Parse(text, aegis.MaxBody) != nil || doc.Root().Kind() != aegis.Object
+}
+
+// fill makes the call of row i. What the capture does not hold is noted as lacking.
+func (l *lane) fill(c *aegis.Call, e *resolved, i int, doc *aegis.Doc) {
 	b := l.batch
 	*c = aegis.Call{Tenant: e.combo.tenant, Agent: e.combo.agent, Tool: e.combo.tool, Action: e.combo.action,
 		Chain: b.chain(i), Session: b.Session.At(i), Region: b.Region.At(i), Lacks: aegis.LacksClaims}
@@ -193,45 +203,40 @@ func (l *lane) fill(c *aegis.Call, e *resolved, i int) (malformed bool) {
 	case capture.CoverageAbsent:
 		c.Lacks |= aegis.LacksArgs
 	default:
-		text := b.ArgsData[b.ArgsStart[i]:b.ArgsEnd[i]]
-		if l.doc.Parse(text, aegis.MaxBody) != nil || l.doc.Root().Kind() != aegis.Object {
-			return true
-		}
-		c.Args = l.doc.Root()
+		c.Args = doc.Root()
 	}
-	return false
 }
 
-// count adds a verdict to every group that it belongs to.
-func (l *lane) count(e *resolved, v *decide.Verdict, i int) {
-	t, o := &l.tally, v.Outcome
+// count adds a decision to every group that it belongs to.
+func (l *lane) count(e *resolved, o aegis.Outcome, hits []aegis.Hit, i int) {
+	t, b := &l.tally, l.batch
 	t.decisions[o]++
 	e.counts[o]++
-	for j, h := range v.Hits {
-		if !citedBefore(v.Hits[:j], func(p aegis.Hit) bool { return p.Rule == h.Rule }) {
+	for j, h := range hits {
+		if !citedBefore(hits[:j], func(p aegis.Hit) bool { return p.Rule == h.Rule }) {
 			t.rules[h.Rule][o]++
 		}
-		if !citedBefore(v.Hits[:j], func(p aegis.Hit) bool { return p.Code == h.Code }) {
+		if !citedBefore(hits[:j], func(p aegis.Hit) bool { return p.Code == h.Code }) {
 			t.reasons[h.Code][o]++
 		}
 	}
-	if l.call.HasTime {
-		if t.timed == 0 || l.call.Time < t.first {
-			t.first = l.call.Time
+	if !b.TimeNull[i] {
+		if t.timed == 0 || b.Time[i] < t.first {
+			t.first = b.Time[i]
 		}
-		if t.timed == 0 || l.call.Time > t.last {
-			t.last = l.call.Time
+		if t.timed == 0 || b.Time[i] > t.last {
+			t.last = b.Time[i]
 		}
 		t.timed++
 	}
 	l.countLabels(o, i)
-	if k := l.batch.Session.Index[i]; k >= 0 {
+	if k := b.Session.Index[i]; k >= 0 {
 		l.cells.count(l, e, k, o)
 	} else {
 		l.countLoose(e, o)
 	}
 	if l.run.out != nil {
-		l.results = append(l.results, l.run.out.result(l, e, v, i))
+		l.results = append(l.results, l.run.out.result(l, e, o, hits, i))
 	}
 }
 
@@ -290,6 +295,10 @@ type cellCache struct {
 	}
 	keys  []sessionKey
 	cells []cell
+
+	tenant int32 // whose hash is known
+	known  bool
+	hash   sessionKey
 }
 
 func (cc *cellCache) count(l *lane, e *resolved, session int32, o aegis.Outcome) {
@@ -308,11 +317,14 @@ func (cc *cellCache) count(l *lane, e *resolved, session int32, o aegis.Outcome)
 
 func (cc *cellCache) spill(l *lane, session, tenant int32, c cell) {
 	b := l.batch
-	name := ""
-	if tenant >= 0 {
-		name = b.Tenant.Dict[tenant]
+	if !cc.known || cc.tenant != tenant {
+		name := ""
+		if tenant >= 0 {
+			name = b.Tenant.Dict[tenant]
+		}
+		cc.tenant, cc.known, cc.hash = tenant, true, l.run.table.tenant(l.run.src.tenant(name))
 	}
-	cc.keys = append(cc.keys, l.run.table.key(l.run.src.tenant(name), b.Session.Dict[session]))
+	cc.keys = append(cc.keys, cc.hash^l.run.table.session(b.Session.Dict[session]))
 	cc.cells = append(cc.cells, c)
 	if len(cc.keys) == 4096 {
 		cc.drain(l)
@@ -332,5 +344,6 @@ func (cc *cellCache) flush(l *lane) {
 			s.used = false
 		}
 	}
+	cc.known = false
 	cc.drain(l)
 }

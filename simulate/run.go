@@ -126,36 +126,6 @@ func (t *turn) stop() {
 // ahead is how many batches are decoded before they are needed.
 const ahead = 3
 
-// inOrder evaluates calls in event order, on one goroutine, while others decode what comes next.
-func (r *run) inOrder() error {
-	stream, err := r.ordered()
-	if err != nil {
-		return err
-	}
-	l := r.newLane()
-	for {
-		b, err := stream.next()
-		if err == nil && b == nil {
-			break
-		}
-		if err == nil {
-			if err = l.evaluate(b); err == nil {
-				err = r.finish(l, b)
-			}
-		}
-		if err != nil {
-			stream.stop()
-			return err
-		}
-		if l.tally.timed > 0 {
-			r.gate.Forget(l.tally.last)
-		}
-		stream.release(b)
-	}
-	r.mergeLanes([]*lane{l})
-	return r.ctx.Err()
-}
-
 // stream yields batches whose rows are in event order; next is nil at the end. A batch belongs to the reader until it
 // is released.
 type stream interface {

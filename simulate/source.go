@@ -31,11 +31,11 @@ type group struct {
 // maxRejected is how many rejected rows the report lists.
 const maxRejected = 10
 
-func openTraffic(opt Options) (t *traffic, err error) {
+func openTraffic(opt Options) (_ *traffic, err error) {
 	if len(opt.Traffic) == 0 {
 		return nil, errors.New("no traffic to simulate")
 	}
-	t = &traffic{paths: opt.Traffic, tenant_: orElse(opt.Tenant, "default")}
+	t := &traffic{paths: opt.Traffic, tenant_: orElse(opt.Tenant, "default")}
 	defer func() {
 		if err != nil {
 			t.close()

@@ -93,15 +93,16 @@ type spool struct {
 	dir     string
 	buckets []*bucket
 	at      int
-	out     builder
 }
 
 func (s *spool) release(*batch) {}
 
+// stop may be called more than once.
 func (s *spool) stop() {
 	for _, b := range s.buckets {
 		if b.file != nil {
 			b.file.Close()
+			b.file = nil
 		}
 	}
 	os.RemoveAll(s.dir)
@@ -194,11 +195,11 @@ func (s *spool) next() (*batch, error) {
 		}
 		return 1
 	})
-	s.out.begin(s.run, len(items))
+	out := newBuilder(s.run)
 	for _, it := range items {
-		s.out.row(it.row)
+		out.row(it.row)
 	}
-	return s.out.end(), nil
+	return out.end(), nil
 }
 
 // builder makes a batch of spooled rows.
@@ -208,14 +209,15 @@ type builder struct {
 	chains map[string]int32
 }
 
-func (o *builder) begin(r *run, rows int) {
-	o.b = batch{file: spooled}
+func newBuilder(r *run) *builder {
+	o := &builder{b: batch{file: spooled}}
 	o.b.labels = make([]capture.StringColumn, len(r.src.labels))
 	o.dicts = make([]map[string]int32, len(o.b.strings())+len(o.b.labels))
 	for i := range o.dicts {
 		o.dicts[i] = map[string]int32{}
 	}
 	o.chains = map[string]int32{}
+	return o
 }
 
 func (o *builder) end() *batch {

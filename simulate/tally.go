@@ -77,8 +77,9 @@ func (t *tally) merge(o *tally) {
 	}
 }
 
-// sessionKey names a session, or a session's calls of one tool, by a hash of 128 bits: intervals do not need the name.
-type sessionKey [2]uint64
+// sessionKey names a session, or a session's calls of one tool, by a hash: intervals do not need the name. Among ten
+// million sessions, two share a hash with a chance of three in a million; they would be taken for one.
+type sessionKey uint64
 
 // cell counts the calls of a session that could be decided, and how many of them would be blocked and held.
 type cell struct {
@@ -101,7 +102,7 @@ func (c *cell) count(o aegis.Outcome) {
 // table counts by session, and by session and tool. It holds about 50 bytes for each pair of session and tool.
 type table struct {
 	mu    sync.Mutex
-	seeds [2]maphash.Seed
+	seed  maphash.Seed
 	cells map[sessionKey]cell
 	tools map[string]int32
 	names []string
@@ -109,17 +110,16 @@ type table struct {
 }
 
 func newTable() *table {
-	return &table{seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}, cells: map[sessionKey]cell{},
-		tools: map[string]int32{}}
+	return &table{seed: maphash.MakeSeed(), cells: map[sessionKey]cell{}, tools: map[string]int32{}}
 }
 
-// key hashes a tenant and session. The lengths of names keep two pairs from running into one.
-func (t *table) key(tenant, session string) sessionKey {
-	var k sessionKey
-	for i := range k {
-		k[i] = maphash.String(t.seeds[i], session) ^ maphash.String(t.seeds[i], tenant)*0x9e3779b97f4a7c15
-	}
-	return k
+// key hashes a tenant and session.
+func (t *table) key(tenant, session string) sessionKey { return t.tenant(tenant) ^ t.session(session) }
+
+func (t *table) session(name string) sessionKey { return sessionKey(maphash.String(t.seed, name)) }
+
+func (t *table) tenant(name string) sessionKey {
+	return sessionKey(maphash.String(t.seed, name)) * 0x9e3779b97f4a7c15
 }
 
 // tool returns the number of a tool's name. The caller holds no lock.
@@ -142,8 +142,7 @@ func (t *table) add(keys []sessionKey, cells []cell) {
 	for i, k := range keys {
 		c := cells[i]
 		if c.tool >= 0 {
-			k[0] ^= uint64(c.tool+1) * 0xbf58476d1ce4e5b9
-			k[1] ^= uint64(c.tool+1) * 0x94d049bb133111eb
+			k ^= sessionKey(c.tool+1) * 0xbf58476d1ce4e5b9
 		}
 		old, ok := t.cells[k]
 		if !ok && c.tool < 0 {

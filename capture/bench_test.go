@@ -1,0 +1,135 @@
+package capture
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// trafficRow makes the i-th of a sequence of ordinary payment calls, with arguments of about 110 bytes.
+func trafficRow(r *rand.Rand, i int) Row {
+	tool, action := fmt.Sprint("svc-", i%17), "get_contact"
+	if i%3 == 0 {
+		action = "create_payment"
+	}
+	session := i / 12
+	return Row{
+		TimeMicros: 1_761_955_200_000_000 + int64(i)*700 + r.Int64N(1000), HasTime: true,
+		Tenant: fmt.Sprint("acme-", session%5), Session: fmt.Sprintf("sess-%08x", session*2654435761%(1<<32)),
+		Seq: int64(i % 12), HasSeq: true,
+		Agent: fmt.Sprint("agent-", session%10), Tool: tool, Action: action,
+		Args: fmt.Appendf(nil, `{"amount":%d.%02d,"currency":"USD","recipient":"acct_%012X","memo":"invoice %d","urgent":false}`,
+			r.IntN(6000), r.IntN(100), r.Int64N(1<<44), r.IntN(1000000)),
+		Effect: "write", Region: "eu", CostMicro: r.Int64N(30000), HasCost: true,
+		Labels: map[string]string{"class": "benign", "model": fmt.Sprint("m", session%4)},
+	}
+}
+
+func writeTraffic(t testing.TB, path string, n int) {
+	w, err := Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Abort()
+	r := rand.New(rand.NewPCG(7, 7))
+	rows := make([]Row, 1000)
+	for i := 0; i < n; i += len(rows) {
+		rows = rows[:min(len(rows), n-i)]
+		for k := range rows {
+			rows[k] = trafficRow(r, i+k)
+		}
+		if err := w.Write(rows...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+var benchFile = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "aegis-capture-bench")
+	return filepath.Join(dir, "traffic.parquet"), err
+})
+
+func openBench(b *testing.B, n int) *File {
+	path, err := benchFile()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := os.Stat(path); err != nil {
+		writeTraffic(b, path, n)
+	}
+	f, err := Open(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return f
+}
+
+func readAll(b *testing.B, f *File, cols Columns, workers int) {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range workers {
+		wg.Go(func() {
+			var batch Batch
+			for {
+				g := int(next.Add(1)) - 1
+				if g >= f.NumGroups() {
+					return
+				}
+				if err := f.ReadGroup(g, cols, &batch); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+const benchRows = 16 * GroupRows
+
+func cpuSeconds() float64 {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds()
+}
+
+func BenchmarkRead(b *testing.B) {
+	for _, c := range []struct {
+		name string
+		cols Columns
+	}{
+		{"all", AllColumns},
+		{"nolabels", AllColumns &^ ColLabels},
+		{"order", OrderColumns},
+		{"args", ColArgs},
+		{"names", ColAgent | ColTool | ColAction},
+	} {
+		for _, workers := range []int{1, 2} {
+			b.Run(fmt.Sprintf("%s/workers=%d", c.name, workers), func(b *testing.B) {
+				f := openBench(b, benchRows)
+				defer f.Close()
+				runtime.GC()
+				b.ResetTimer()
+				before := cpuSeconds()
+				for range b.N {
+					readAll(b, f, c.cols, workers)
+				}
+				b.ReportMetric(float64(f.NumRows())*float64(b.N)/b.Elapsed().Seconds()/1e6, "Mrows/s")
+				// What counts on a machine that does other work, too.
+				b.ReportMetric(float64(f.NumRows())*float64(b.N)/(cpuSeconds()-before)/1e6, "Mrows/cpu-s")
+			})
+		}
+	}
+}
