@@ -23,6 +23,8 @@ type Engine struct {
 	customs  *customs     // nil: no policy has Rego of its own
 	inputs   *inputs      // what customs are given
 
+	sessionLimits bool // some limit counts by session
+
 	mu    sync.RWMutex
 	plans map[planKey]*Plan
 }
