@@ -197,7 +197,7 @@ func (im *importer) parse() {
 	var p lineParser
 	p.tenant = im.opts.Tenant
 	for l := range im.work {
-		p.parse(l, im.opts.Samples)
+		p.parse(l)
 		close(l.done)
 	}
 }

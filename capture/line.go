@@ -20,7 +20,7 @@ type lineParser struct {
 }
 
 // parse turns lines into rows, and notes which are none.
-func (p *lineParser) parse(l *lines, samples int) {
+func (p *lineParser) parse(l *lines) {
 	l.unknown = map[string]int64{}
 	begin := 0
 	for i, end := range l.ends {

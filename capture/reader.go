@@ -99,9 +99,14 @@ func openReader(r io.ReaderAt, size int64, path string) (file *File, err error) 
 // one must not take the program down.
 func rescue(path string, group int, err *error) {
 	if p := recover(); p != nil {
-		*err = &FormatError{Path: path, Group: group, Err: fmt.Errorf("damaged Parquet file: %v", p)}
+		*err = &FormatError{Path: path, Group: group, Err: panicError{p}}
 	}
 }
+
+// panicError is a panic that was caught. Tests tell it from errors that were meant.
+type panicError struct{ value any }
+
+func (p panicError) Error() string { return fmt.Sprintf("damaged Parquet file: %v", p.value) }
 
 // divide cuts row groups into parts that fit in memory, whatever the writer's idea of a row group was.
 func (f *File) divide() error {

@@ -216,6 +216,7 @@ var (
 // yamlHints are remedies for the messages of the YAML parser that people meet most.
 var yamlHints = [...][2]string{
 	{"mapping values are not allowed", "put a value that holds a colon and a space into quotes"},
+	{"<document start>", "one policy to a file"},
 	{"did not find expected key", "check the indentation; a value that begins with a quote goes into quotes as a whole"},
 	{"did not find expected '-'", "check the indentation"},
 	{"did not find expected ','", "close the bracket; expressions and patterns inside [] or {} go into single quotes"},

@@ -273,8 +273,8 @@ func (g *regoGen) check(k *Check, c *Constraint, p regoPlace, blk regoBlock) []s
 	return []string{typed, length + " < " + strconv.Itoa(k.N)}
 }
 
-// decimalsPattern matches the shortest text of a number with at most n decimal places. That text has an exponent from
-// 1e-05 on.
+// decimalsPattern matches the shortest text of a number with at most n decimal places. Very small and very large numbers
+// have an exponent there, which moves the point.
 func decimalsPattern(n int) string {
 	digits := func(most int) string {
 		if most <= 0 {
@@ -285,6 +285,9 @@ func decimalsPattern(n int) string {
 	forms := []string{"[0-9]+" + digits(n)}
 	for e := 5; e <= min(n, 400); e++ {
 		forms = append(forms, "[0-9]"+digits(n-e)+fmt.Sprintf("e-%02d", e))
+	}
+	for e := 6; e < 20; e++ {
+		forms = append(forms, "[0-9]"+digits(n+e)+fmt.Sprintf(`e\+%02d`, e))
 	}
 	return "^-?(" + strings.Join(forms, "|") + ")$"
 }

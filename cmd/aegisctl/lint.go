@@ -36,7 +36,7 @@ Errors and warnings exit 1; infos exit 0.`,
 				return err
 			}
 			for _, f := range findings {
-				if f.Severity != aegis.Info {
+				if f.Severity.Fails() {
 					return failed(nil)
 				}
 			}
@@ -51,8 +51,10 @@ func lintPaths(paths []string) ([]aegis.Finding, error) {
 	if err == nil {
 		return lint.Run(set, lint.Options{}), nil
 	}
-	if fs := lint.FromLoadError(err); len(fs) > 0 {
-		return fs, nil
+	var several policy.Errors
+	var one *policy.Error
+	if errors.As(err, &several) || errors.As(err, &one) {
+		return lint.FromLoadError(err), nil
 	}
 	return nil, err
 }
