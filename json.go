@@ -33,6 +33,7 @@ type Doc struct {
 	text     []byte
 	nodes    []node
 	variants []int32 // objects with sibling keys that differ in case only
+	parser   parser
 }
 
 // node is one value. Its children follow it directly; next is the index of what follows the whole subtree.
@@ -86,7 +87,8 @@ func (d *Doc) Parse(text []byte, limit int) error {
 	if len(text) > limit || len(text) > math.MaxInt32 {
 		return &SyntaxError{limit, fmt.Sprintf("the document is larger than %d bytes", limit)}
 	}
-	p := parser{d: d, b: text}
+	p := &d.parser
+	p.d, p.b, p.i, p.depth = d, text, 0, 0
 	if err := p.document(); err != nil {
 		d.nodes = d.nodes[:0]
 		return err
@@ -125,7 +127,14 @@ type parser struct {
 
 func (p *parser) fail(at int, msg string) error { return &SyntaxError{at, msg} }
 
+// space skips white space. Most documents have none where it may stand.
 func (p *parser) space() {
+	if p.i < len(p.b) && p.b[p.i] <= ' ' {
+		p.skipSpace()
+	}
+}
+
+func (p *parser) skipSpace() {
 	for p.i < len(p.b) {
 		switch p.b[p.i] {
 		case ' ', '\t', '\n', '\r':
@@ -532,23 +541,42 @@ func (p *parser) compare(object, sibling uint32, key []byte, m *node) error {
 	return nil
 }
 
+// foldHash hashes a key so that keys equal under folding share a hash. (Others may, too: compare decides.)
 func foldHash(key []byte) uint32 {
-	h := uint64(14695981039346656037)
-	for i := 0; i < len(key); {
-		c := key[i]
-		if c < utf8.RuneSelf {
-			if 'A' <= c && c <= 'Z' {
-				c += 'a' - 'A'
-			}
-			h = (h ^ uint64(c)) * 1099511628211
-			i++
-			continue
+	for _, c := range key {
+		if c >= utf8.RuneSelf {
+			return hashBytes(foldKey(key))
 		}
-		r, n := utf8.DecodeRune(key[i:])
-		h = (h ^ uint64(foldRune(r))) * 1099511628211
-		i += n
 	}
-	return uint32(h>>32) ^ uint32(h)
+	return hashBytes(key)
+}
+
+// foldKey maps every rune of a key with other than ASCII to its fold.
+func foldKey(key []byte) []byte {
+	folded := make([]byte, 0, len(key))
+	for len(key) > 0 {
+		r, n := utf8.DecodeRune(key)
+		folded = utf8.AppendRune(folded, foldRune(r))
+		key = key[n:]
+	}
+	return folded
+}
+
+// hashBytes hashes bytes eight at a time. Setting bit 5 of each makes the cases of ASCII letters alike.
+func hashBytes(b []byte) uint32 {
+	const lower, prime = 0x2020202020202020, 0x9e3779b97f4a7c15
+	h := uint64(len(b))
+	for len(b) >= 8 {
+		h = (h ^ (binary.LittleEndian.Uint64(b) | lower)) * prime
+		h ^= h >> 29
+		b = b[8:]
+	}
+	var w uint64
+	for i, c := range b {
+		w |= uint64(c) << (8 * i)
+	}
+	h = (h ^ (w | lower)) * prime
+	return uint32(h >> 32)
 }
 
 // key returns the key of member i, unescaped.

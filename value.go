@@ -106,6 +106,18 @@ func (v Value) KeyIs(key string) bool {
 	return string(v.d.text[n.keyStart:n.keyEnd]) == key
 }
 
+// Name is a key that is looked for in many objects.
+type Name struct {
+	text string
+	hash uint32
+}
+
+// NameOf prepares a key for IsNamed.
+func NameOf(key string) Name { return Name{key, foldHash([]byte(key))} }
+
+// IsNamed is KeyIs for a prepared key.
+func (v Value) IsNamed(n *Name) bool { return v.d.nodes[v.i].hash == n.hash && v.KeyIs(n.text) }
+
 // Key returns the key of an object's member, unescaped.
 func (v Value) Key() string { return string(v.d.key(v.i)) }
 

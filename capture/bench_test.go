@@ -133,3 +133,55 @@ func BenchmarkRead(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkDecisions(b *testing.B) {
+	rows := make([]Decided, 4096)
+	for i := range rows {
+		rows[i] = Decided{Tenant: "acme", Session: fmt.Sprintf("sess-%08x", i/12), Seq: int64(i % 12), HasSeq: true,
+			Agent: fmt.Sprint("agent-", i%10), Tool: fmt.Sprint("svc-", i%17), Action: "create_payment", Decision: "allow",
+			PolicyVersion: "sha256:0123456789abcdef0123456789abcdef"}
+		if i%7 == 0 {
+			rows[i].Decision, rows[i].Reasons, rows[i].Rules = "deny", []string{"max_exceeded"}, []string{"acme/agent/svc#max_amount"}
+		}
+	}
+	path := filepath.Join(b.TempDir(), "d.parquet")
+	before, n := cpuSeconds(), 0
+	for range b.N {
+		w, err := CreateDecisions(path)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for range 128 {
+			if err := w.Write(rows...); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			b.Fatal(err)
+		}
+		n += 128 * len(rows)
+	}
+	b.ReportMetric(float64(n)/(cpuSeconds()-before)/1e6, "Mrows/cpu-s")
+}
+
+func BenchmarkWrite(b *testing.B) {
+	rows := manyRows(20_000)
+	path := filepath.Join(b.TempDir(), "t.parquet")
+	before, n := cpuSeconds(), 0
+	for range b.N {
+		w, err := Create(path)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for range 10 {
+			if err := w.Write(rows...); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			b.Fatal(err)
+		}
+		n += 10 * len(rows)
+	}
+	b.ReportMetric(float64(n)/(cpuSeconds()-before)/1e6, "Mrows/cpu-s")
+}

@@ -167,6 +167,7 @@ func rawFooter(rows int64, cols []rawColumn, starts []int64) []byte {
 			values = rows
 		}
 		o.open()
+		o.i64(2, 0)
 		o.structure(3, func() {
 			o.i32(1, c.phys)
 			o.list(2, 0, thriftI32)

@@ -3,6 +3,7 @@ package capture
 import (
 	"bufio"
 	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress/zstd"
+	thriftlib "github.com/parquet-go/parquet-go/encoding/thrift"
+	"github.com/parquet-go/parquet-go/format"
 )
 
 // Bounds on what a writer holds in memory.
@@ -38,7 +41,7 @@ type table struct {
 }
 
 // newTable begins a file with the schema, called name, of model's struct tags.
-func newTable(path, name string, model any, options ...parquet.WriterOption) (*table, error) {
+func newTable(path, name string, model any) (*table, error) {
 	if st, err := os.Stat(path); err == nil {
 		if !st.Mode().IsRegular() {
 			return nil, fmt.Errorf("%s: exists and is not a regular file", path)
@@ -55,14 +58,23 @@ func newTable(path, name string, model any, options ...parquet.WriterOption) (*t
 	}
 	t.f, t.buf = f, bufio.NewWriterSize(f, 1<<20)
 	// Nothing here may depend on the time, the machine or the program's version: equal rows make equal files.
-	t.w = parquet.NewWriter(t.buf, append([]parquet.WriterOption{
-		parquet.NewSchema(name, parquet.SchemaOf(model)),
+	schema := parquet.NewSchema(name, parquet.SchemaOf(model))
+	options := []parquet.WriterOption{
+		schema,
 		parquet.Compression(&zstd.Codec{Level: zstd.SpeedDefault}),
 		parquet.PageBufferSize(writePage),
 		parquet.CreatedBy(createdByApp, SchemaVersion, ""),
 		parquet.KeyValueMetadata(schemaKey, SchemaVersion),
 		parquet.KeyValueMetadata(footerSumKey, footerSumBlank),
-	}, options...)...)
+		parquet.DataPageStatistics(false),
+	}
+	for _, path := range schema.Columns() {
+		if leaf, _ := schema.Lookup(path...); leaf.Node.Type().Kind() == parquet.ByteArray {
+			// Texts may be 16 MiB long, and are nobody's business in a footer.
+			options = append(options, parquet.SkipPageBounds(path...))
+		}
+	}
+	t.w = parquet.NewWriter(t.buf, options...)
 	t.cols = t.w.ColumnWriters()
 	return t, nil
 }
@@ -154,7 +166,7 @@ func (t *table) close() error {
 	if err := t.fail(t.buf.Flush()); err != nil {
 		return err
 	}
-	if err := t.fail(sumFooter(t.f)); err != nil {
+	if err := t.fail(finishFooter(t.f)); err != nil {
 		return err
 	}
 	if err := t.fail(t.f.Sync()); err != nil {
@@ -187,13 +199,34 @@ func (t *table) abort() {
 	}
 }
 
-// sumFooter puts the checksum of the footer into it. Pages have checksums in Parquet, the footer has none.
-func sumFooter(f *os.File) error {
+// finishFooter replaces the footer that the library wrote. The library's page index claims bounds for columns of which
+// it was told to keep none, so that readers that trust the index would miss rows; and Parquet has checksums of pages but
+// none of the footer, so that ours carries its own.
+func finishFooter(f *os.File) error {
 	st, err := f.Stat()
 	if err != nil {
 		return err
 	}
-	footer, err := readFooter(f, st.Size())
+	old, err := readFooter(f, st.Size())
+	if err != nil {
+		return err
+	}
+	var meta format.FileMetaData
+	var compact thriftlib.CompactProtocol
+	if err := thriftlib.Unmarshal(&compact, old, &meta); err != nil {
+		return err
+	}
+	end := st.Size() - footerTailBytes - int64(len(old))
+	for g := range meta.RowGroups {
+		for i := range meta.RowGroups[g].Columns {
+			c := &meta.RowGroups[g].Columns[i]
+			if c.ColumnIndexOffset > 0 {
+				end = min(end, c.ColumnIndexOffset)
+			}
+			c.ColumnIndexOffset, c.ColumnIndexLength, c.OffsetIndexOffset, c.OffsetIndexLength = 0, 0, 0, 0
+		}
+	}
+	footer, err := thriftlib.Marshal(&compact, &meta)
 	if err != nil {
 		return err
 	}
@@ -201,7 +234,10 @@ func sumFooter(f *os.File) error {
 	if err != nil {
 		return err
 	}
-	at := st.Size() - footerTailBytes - int64(len(footer)) + int64(m.sumAt)
-	_, err = f.WriteAt(footerSum(footer, m.sumAt, len(m.sum)), at)
-	return err
+	copy(footer[m.sumAt:], footerSum(footer, m.sumAt, len(m.sum)))
+	footer = binary.LittleEndian.AppendUint32(footer, uint32(len(footer)))
+	if _, err = f.WriteAt(append(footer, magic...), end); err != nil {
+		return err
+	}
+	return f.Truncate(end + int64(len(footer)+len(magic)))
 }

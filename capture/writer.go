@@ -40,7 +40,7 @@ type Writer struct {
 // Create begins a file of captured traffic. Until Close the rows go to a temporary file beside path; a file that is
 // already at path stays until then.
 func Create(path string) (*Writer, error) {
-	t, err := newTable(path, "call", fileRow{}, parquet.SkipPageBounds("args"))
+	t, err := newTable(path, "call", fileRow{})
 	if err != nil {
 		return nil, err
 	}

@@ -1,5 +1,3 @@
-//go:build aegis_cel
-
 package decide
 
 import (
@@ -75,7 +73,22 @@ func (r *diffRand) jsonText() string {
 	return string(b)
 }
 
+// diffFamilies are numbers that differ behind the digits that a float has, and that OPA takes for equal. What a
+// function said of one of them must not be remembered for another.
+var diffFamilies = [][]string{{"0.10", "0.100000000000000000000010", "0.1"}, {"2.50", "2.5000000000000000000000000000010", "2.5"},
+	{"0.100000000000000000000010", "0.10"}, {"5000.50", "5000.50000000000000000000010"}, {"1.50", "1.5000000000000000000000010"},
+	{"1e0", "1.0", "1", "1.00000000000000000000000000000000001"}, {"0", "-0", "0.0", "0e99"}, {"3.30", "3.3000000000000000000000010"}}
+
 func (r *diffRand) jsonList(k aegis.Kind) string {
+	if r.oneIn(8) {
+		items := append([]string{}, pickOf(r, diffFamilies...)...)
+		if k == aegis.Object {
+			for i, v := range items {
+				items[i] = `{"price":` + v + `,"sku":"a","x-y":` + v + `}`
+			}
+		}
+		return "[" + strings.Join(items, ",") + "]"
+	}
 	var items []string
 	for range r.IntN(4) {
 		if v := r.jsonValue(k, 8); v != "MISSING" {
@@ -119,8 +132,16 @@ func (r *diffRand) arguments(hostile int) string {
 			items = append(items, jsonKey(name)+":"+v)
 		}
 	}
-	for _, m := range []member{{"amount", aegis.Number}, {"fee", aegis.Number}, {"count", aegis.Number}, {"currency", aegis.String}, {"memo", aegis.String},
-		{"x-y", aegis.String}, {"approved", aegis.Bool}, {"tags", aegis.List}} {
+	numbers := []member{{"amount", aegis.Number}, {"fee", aegis.Number}, {"count", aegis.Number}}
+	if r.oneIn(20) {
+		family := pickOf(r, diffFamilies...)
+		for _, m := range numbers {
+			add(m.name, pickOf(r, family...))
+		}
+		numbers = nil
+	}
+	for _, m := range append(numbers, member{"currency", aegis.String}, member{"memo", aegis.String}, member{"x-y", aegis.String},
+		member{"approved", aegis.Bool}, member{"tags", aegis.List}) {
 		if !r.oneIn(12) {
 			add(m.name, r.jsonValue(m.kind, hostile))
 		}

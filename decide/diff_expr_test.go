@@ -1,5 +1,3 @@
-//go:build aegis_cel
-
 package decide
 
 import (

@@ -1,5 +1,3 @@
-//go:build aegis_cel
-
 package decide
 
 import (
@@ -34,18 +32,17 @@ func loadFiles(dir string, fs []diffFile) (*policy.Set, error) {
 
 func TestDiffPolicies(t *testing.T) {
 	seed, dir := diffSeed(t), t.TempDir()
-	const calls = 500
+	const calls = 300
 	var outcomes [aegis.Outcomes]atomic.Int64
 	var codes [aegis.Codes]atomic.Int64
 	var refused, made atomic.Int64
-	inBatches(t, diffCases(t, 200_000), func(stream uint64) int {
+	inBatches(t, diffCases(t, 60_000), func(stream uint64) int {
 		r := newDiffRand(seed, stream+1<<32)
 		own := filepath.Join(dir, fmt.Sprint(stream))
 		fs := r.files()
 		s, err := loadFiles(own, fs)
 		if err != nil {
 			refused.Add(1)
-			if refused.Load() < 12 { t.Log(err) }
 			return 0
 		}
 		made.Add(1)

@@ -1,5 +1,3 @@
-//go:build aegis_cel
-
 package decide
 
 import (
@@ -254,16 +252,16 @@ var (
 	diffActions = []string{"", "send", "send", "refund", "get_x", "other"}
 )
 
-func (r *diffRand) limitsYAML() yamlList {
+func (r *diffRand) limitsYAML(sums bool) yamlList {
 	l := yamlList{}
 	for range 1 + r.IntN(2) {
 		var m yamlMap
-		switch r.IntN(5) {
-		case 0:
+		switch n := r.IntN(5); {
+		case n == 0 || !sums && n > 2:
 			m.set("rate", "5/s")
-		case 1:
+		case n == 1:
 			m.set("calls", "20/session")
-		case 2:
+		case n == 2:
 			m.set("budget", "$20/day")
 		default:
 			m.set("budget", "20000/day of "+pickOf(r, "amount", "fee", "meta.score", "nope"))
@@ -304,7 +302,7 @@ func (r *diffRand) entry(guardrail, action bool) yamlMap {
 		m.set("callers", strs("planner", "user"))
 	}
 	if r.oneIn(4) {
-		m.set("limits", r.limitsYAML())
+		m.set("limits", r.limitsYAML(true))
 	}
 	if r.oneIn(6) {
 		m.set("sanitize", yamlList{yamlMap{{"redact", strs("ssn")}}})
@@ -320,17 +318,17 @@ func (r *diffRand) top(m *yamlMap) {
 	if r.oneIn(3) {
 		m.set("callers", strs("user", "planner", "a"))
 	}
-	if r.oneIn(4) {
+	if r.oneIn(6) {
 		m.set("max_chain_depth", plain(fmt.Sprint(r.IntN(4))))
 	}
-	if r.oneIn(5) {
+	if r.oneIn(8) {
 		m.set("regions", strs("eu-west-1"))
 	}
-	if r.oneIn(5) {
+	if r.oneIn(8) {
 		m.set("until", "2026-12-31")
 	}
 	if r.oneIn(3) {
-		m.set("limits", r.limitsYAML())
+		m.set("limits", r.limitsYAML((*m)[0].key == "agent"))
 	}
 }
 
@@ -429,23 +427,45 @@ func appendTo(m yamlMap, key string, v any) yamlMap {
 	return append(out, yamlItem{key, yamlList{v}})
 }
 
-// policyCall makes a call that a generated set may have something to say of.
+// policyCall makes a call that a generated set probably has something to say of.
 func (r *diffRand) policyCall(s *policy.Set, limits, sanitizers []string) *diffCall {
 	c := r.call(s.Features, 15)
-	c.Tenant = pickOf(r, "acme", "acme", "acme", "acme", "acme", "acme", "acme", "other")
-	c.Agent = pickOf(r, "a", "a", "a", "a", "b1", "bob", "bb", "ab", "z")
 	c.Tool, c.Action = pickOf(r, diffTools...), pickOf(r, diffActions...)
+	p := pickOf(r, s.Policies...)
+	c.Agent = r.instance(pickOf(r, p.Agents...))
+	if r.oneIn(12) {
+		c.Agent = pickOf(r, "a", "b1", "bob", "bb", "ab", "z")
+		c.Tenant = pickOf(r, "acme", "other")
+	}
+	if e := pickOf(r, p.Entries...); !r.oneIn(5) {
+		c.Tool = r.instance(pickOf(r, e.Tools...))
+		if len(e.Actions) > 0 {
+			c.Action = r.instance(pickOf(r, e.Actions...))
+		}
+	}
+	if !r.oneIn(3) {
+		c.Chain = nil
+	}
 	for _, id := range limits {
-		if r.oneIn(8) {
+		if r.oneIn(25) {
 			c.Exceeded = append(c.Exceeded, id)
 		}
 	}
 	for _, id := range sanitizers {
-		if r.oneIn(3) {
+		if r.oneIn(5) {
 			c.Detected = append(c.Detected, id)
 		}
 	}
 	return c
+}
+
+// instance returns a name that fits a pattern.
+func (r *diffRand) instance(p policy.Pattern) string {
+	prefix, star := strings.CutSuffix(string(p), "*")
+	if !star {
+		return prefix
+	}
+	return prefix + pickOf(r, "", "1", "b", "ob", "x")
 }
 
 // limitsAndSanitizers lists the ids of such rules.

@@ -1,5 +1,3 @@
-//go:build aegis_cel
-
 package decide
 
 import (
@@ -160,7 +158,7 @@ func TestDiffExpressions(t *testing.T) {
 	var tally [3]atomic.Int64
 	const perBatch, calls = 200, 150
 	start := time.Now()
-	inBatches(t, diffCases(t, 200_000), func(stream uint64) int {
+	inBatches(t, diffCases(t, 150_000), func(stream uint64) int {
 		r := newDiffRand(seed, stream)
 		xs := r.expressions(t, env, perBatch)
 		es := make([]*policy.Expr, len(xs))

@@ -118,7 +118,8 @@ type slot struct {
 func (s *Scratch) operand(i int) *value {
 	x := &s.slots[i]
 	if !x.read {
-		x.val, x.read = fromJSON(x.json), true
+		x.val.set(x.json)
+		x.read = true
 	}
 	return &x.val
 }
@@ -163,16 +164,18 @@ func (e *Engine) custom(s *Scratch, policy int) {
 // bind looks up, once, the arguments that the plan's rules read.
 func (s *Scratch) bind(p *Plan, c *aegis.Call, f *Facts) {
 	s.call, s.facts, s.plan = c, f, p
-	s.slots = s.slots[:0]
-	for range p.slots {
+	for len(s.slots) < len(p.slots) {
 		s.slots = append(s.slots, slot{})
+	}
+	for i := range p.slots {
+		s.slots[i].json, s.slots[i].read = aegis.Value{}, false
 	}
 	if len(p.slots) == 0 || c.Args.Kind() != aegis.Object {
 		return
 	}
 	for m := c.Args.First(); m.Kind() != aegis.Absent; m = c.Args.After(m) {
-		for i, name := range p.slots {
-			if m.KeyIs(name) {
+		for i := range p.slots {
+			if m.IsNamed(&p.slots[i]) {
 				s.slots[i].json = m
 				break
 			}

@@ -60,20 +60,30 @@ type (
 )
 
 // fromJSON reads a value of the document; null and what is out of range are errors.
-func fromJSON(v aegis.Value) value {
-	switch k := v.Kind(); k {
+func fromJSON(v aegis.Value) (x value) {
+	x.set(v)
+	return x
+}
+
+// set is fromJSON in place. Of the fields, only those of the value's kind mean anything afterwards.
+func (x *value) set(v aegis.Value) {
+	k := v.Kind()
+	x.kind = k
+	switch k {
 	case aegis.String:
-		return value{kind: k, str: v.Str()}
+		x.str = v.Str()
 	case aegis.Bool:
-		return value{kind: k, b: v.Bool()}
+		x.b = v.Bool()
 	case aegis.Number:
-		if n, ok := v.Num(); ok {
-			return value{kind: k, num: n}
+		var ok bool
+		if x.num, ok = v.Num(); !ok {
+			x.kind = aegis.Absent
 		}
 	case aegis.List, aegis.Object:
-		return value{kind: k, json: v}
+		x.json, x.list = v, nil
+	default:
+		x.kind, x.json = aegis.Absent, aegis.Value{}
 	}
-	return value{}
 }
 
 func fromLiteral(l policy.Literal) value {

@@ -28,7 +28,7 @@ type Plan struct {
 	blocks   []*block
 	costs    []*cost
 	customs  []int // policies (here at most one) with Rego of their own
-	slots    []string
+	slots    []aegis.Name
 	updates  []update
 	distinct bool       // keys that differ in case only are permitted where no rule names one
 	named    [][]string // paths of objects of which some rule names a key
@@ -83,7 +83,9 @@ func (e *Engine) plan(tenant, agent, tool, action string) *Plan {
 	}
 	b.effects()
 	b.contributions(tenant, agent)
-	p.slots = b.c.slots
+	for _, name := range b.c.slots {
+		p.slots = append(p.slots, aegis.NameOf(name))
+	}
 	p.updates = updates(e.set.Features, tool, action, p.Taints)
 	p.NeedsSession = b.c.session
 	p.NeedsOrder = p.NeedsSession || len(p.Limits) > 0

@@ -103,6 +103,7 @@ func (r *reader) constraint(n *node, pos Pos, path []string, rule string, elemen
 		return nil
 	}
 	b.urls()
+	b.lengths()
 	return b.Constraint
 }
 
@@ -163,17 +164,22 @@ func (b *builder) list(op CheckOp, code aegis.Code, k, n *node) {
 	}
 }
 
-// length adds a bound on the length of a text or a list. Any type will do, unless another key declares it.
+// length adds a bound on the length of a text or a list.
 func (b *builder) length(op CheckOp, k, n *node) {
 	i, ok := b.r.integer(n, k.text, 0, maxLength)
 	if !ok {
 		return
 	}
-	c := &Check{Op: op, Code: aegis.LengthNotAllowed, N: i, Text: n.text}
-	if b.Type == aegis.String || b.Type == aegis.List {
-		c.Type = b.Type
+	b.check(k, b.rule+"."+k.text, &Check{Op: op, Code: aegis.LengthNotAllowed, N: i, Text: n.text})
+}
+
+// lengths gives bounds on the length the type that other keys declare. Where none does, any type will do.
+func (b *builder) lengths() {
+	for _, c := range b.Checks {
+		if (c.Op == CheckMaxLength || c.Op == CheckMinLength) && (b.Type == aegis.String || b.Type == aegis.List) {
+			c.Type = b.Type
+		}
 	}
-	b.check(k, b.rule+"."+k.text, c)
 }
 
 func (b *builder) addPattern(k, n *node, rule string, code aegis.Code, re string, err error) {

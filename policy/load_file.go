@@ -41,8 +41,8 @@ func fileFields() []field[*statement] {
 		{"agents", inGuardrail, 0, listOf(globShape), readAgents},
 		{"meta", tree, 0, mapOf(shape{"type": "string"}), readMeta},
 		{"mode", inAgent, 0, modeShape, func(r *reader, s *statement, _, n *node) { s.mode = r.mode(n) }},
-		{"params", tree, 0, mapOf(scalarShape), readParams},
-		{"lists", tree, 0, mapOf(oneOf(shape{"type": "array", "items": scalarShape}, fromShape)), readLists},
+		{"params", tree, 0, named(scalarShape), readParams},
+		{"lists", tree, 0, named(oneOf(shape{"type": "array", "items": scalarShape}, fromShape)), readLists},
 		{"callers", bounds, 0, namesShape, func(r *reader, s *statement, k, n *node) { r.callers(s.scope, k, n) }},
 		{"max_chain_depth", bounds, 0, depthShape, readDepth},
 		{"regions", bounds, 0, namesShape, readRegions},
@@ -94,7 +94,7 @@ func (l *loader) policy(d *document) {
 	s, r := l.state(d, u, &p.Scope)
 	p.Tenant, p.Agents, p.Mode, p.Meta = s.tenant, s.agents, s.mode, s.meta
 	p.Limits, p.Entries, p.Custom = s.limits, s.entries, s.customs
-	if p.Scope.CallersRule == NoRule {
+	if p.Scope.Callers == nil {
 		p.Scope.Callers = []string{user}
 		r.rule(&p.Scope.CallersRule, "callers", d.name.pos)
 	}

@@ -197,7 +197,7 @@ func (s *Set) ledgers(ls []*Limit) {
 	}
 }
 
-// entries calls f for every entry and every action with keys of its own.
+// eachEntry calls f for every entry and every action with keys of its own.
 func (s *Set) eachEntry(f func(*Entry)) {
 	visit := func(es []*Entry) {
 		for _, e := range es {

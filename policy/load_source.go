@@ -240,7 +240,7 @@ func (s *source) yamlError(err error) *Error {
 	r := &oneByte{text: s.text}
 	yamlFails(r)
 	at := lineStart(s.text, r.read)
-	for steps := min(50, MaxSource/(len(s.text)+1)); steps > 0 && at > 0; steps-- {
+	for steps := min(50, MaxSource/2/(len(s.text)+1)); steps > 0 && at > 0; steps-- {
 		if yamlFails(bytes.NewReader(s.text[:at])) != msg {
 			break
 		}

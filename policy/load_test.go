@@ -136,6 +136,9 @@ func TestFullForm(t *testing.T) {
 
 func fullPolicy(t *testing.T, s *Set) {
 	p := s.Policies[0]
+	if !slices.Equal(p.Scope.Callers, []string{"planner-agent", "user"}) || !slices.Equal(p.Scope.Regions, []string{"eu-west-1"}) {
+		t.Errorf("scope %+v", p.Scope)
+	}
 	if p.ID != "acme/finance-agent" || p.Meta["ticket"] != "SEC-412" || !p.Mode.Stated || p.Scope.MaxDepth != 3 {
 		t.Errorf("policy %+v", p)
 	}
@@ -171,6 +174,9 @@ func fullPolicy(t *testing.T, s *Set) {
 	amount := pay.Conditions.Args[slices.IndexFunc(pay.Conditions.Args, func(c *Constraint) bool { return c.Path[0] == "amount" })]
 	if amount.Type != aegis.Number || len(amount.Checks) != 3 || amount.Checks[2].Op != CheckMax {
 		t.Errorf("amount %+v", amount)
+	}
+	if !slices.Equal(pay.Scope.Callers, []string{"planner-agent"}) || s.Rules[pay.Scope.CallersRule].ID != pay.ID+"#callers" {
+		t.Errorf("scope of pay %+v", pay.Scope)
 	}
 	if pay.Cost.Micro != 20_000 || pay.OnFailure != FailClosed || !pay.CaseDistinct || !pay.Mode.Shadow {
 		t.Errorf("pay %+v", pay)

@@ -197,10 +197,6 @@ func (x *regoExpr) compare(a, b *Expr, k aegis.Kind, op string) []conj {
 	if !ok || !ok2 {
 		return never
 	}
-	if strings.HasPrefix(ta, "-") { // it would join the statement before it
-		v := x.local()
-		pa, ta = append(pa, v+" := "+ta), v
-	}
 	return []conj{append(append(pa, pb...), ta+op+tb)}
 }
 

@@ -44,7 +44,11 @@ func (x *regoExpr) operand(e *Expr, k aegis.Kind) (conj, string, bool) {
 	case OpPath:
 		return x.read(e, k)
 	case OpLiteral:
-		return nil, regoLiteral(e.Lit), true
+		text := regoLiteral(e.Lit)
+		if text[0] == '-' { // a statement that begins so would join the one before it
+			return x.assign(nil, text)
+		}
+		return nil, text, true
 	case OpList:
 		return nil, "[" + strings.Join(literalTexts(e.List), ", ") + "]", true
 	case OpValues:

@@ -113,6 +113,11 @@ func integers(from, to int) shape { return shape{"type": "integer", "minimum": f
 
 func mapOf(value shape) shape { return shape{"type": "object", "additionalProperties": value} }
 
+// named maps the names of params or lists to values.
+func named(value shape) shape {
+	return mapOf(value).with("propertyNames", textLike(identifier.String()))
+}
+
 // Patterns of names: exact, with a star at the end, and where a guardrail may bound all names.
 const (
 	namePattern = `^[A-Za-z0-9_][A-Za-z0-9._/:-]{0,127}$`

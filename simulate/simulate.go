@@ -48,7 +48,7 @@ func Run(ctx context.Context, set *policy.Set, opt Options) (*Report, error) {
 		return nil, err
 	}
 	defer src.close()
-	r := &run{ctx: ctx, gate: gate, set: set, opt: opt, src: src, table: newTable()}
+	r := &run{ctx: ctx, gate: gate, set: set, opt: opt, src: src, table: newTable(src.rows)}
 	if err := r.openDecisions(); err != nil {
 		return nil, err
 	}

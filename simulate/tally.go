@@ -109,8 +109,9 @@ type table struct {
 	n     int64
 }
 
-func newTable() *table {
-	return &table{seed: maphash.MakeSeed(), cells: map[sessionKey]cell{}, tools: map[string]int32{}}
+// newTable makes a table for traffic of that many rows. Most sessions have several calls.
+func newTable(rows int64) *table {
+	return &table{seed: maphash.MakeSeed(), cells: make(map[sessionKey]cell, min(rows/8, 1<<20)), tools: map[string]int32{}}
 }
 
 // key hashes a tenant and session.
