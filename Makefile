@@ -8,7 +8,7 @@ PYTHON := $(CURDIR)/$(VENV)/bin/python
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DUCKDB := duckdb==2.0.0
 
-.PHONY: build test lint fuzz bench demo examples clean
+.PHONY: build test lint fuzz bench bench-scale demo examples clean
 
 build:
 	$(GO) build -trimpath -o $(BIN)/aegisctl ./cmd/aegisctl
@@ -37,6 +37,10 @@ fuzz: $(VENV)/ready
 
 bench: build $(VENV)/ready
 	AEGIS_PYTHON=$(PYTHON) AEGIS_BENCH=1 $(GO) test -timeout 60m -count=1 -run '^TestFigures$$' -v ./cmd/aegisctl
+
+# Time and memory up to 50 million rows (needs 5 GB of disk and a quarter of an hour).
+bench-scale:
+	AEGIS_SCALE=50000000 $(GO) test -timeout 3h -count=1 -run '^TestScale$$' -v ./cmd/aegisctl
 
 demo: build
 	$(BIN)/aegisctl simulate examples/agentdojo/banking.parquet

@@ -157,33 +157,52 @@ func (b *Batch) Row(i int, r *Row) {
 	}
 }
 
-// reset makes room for n rows in which everything is null.
+// reset makes room for n rows. What it does not fill, blank or the decoding of a column does.
 func (b *Batch) reset(n int) {
 	b.Rows, b.NumRejected, b.badRows = n, 0, b.badRows[:0]
-	for _, c := range []*StringColumn{&b.Tenant, &b.Session, &b.Agent, &b.Tool, &b.Action, &b.Effect, &b.Region,
-		&b.RecordedDecision, &b.RecordedPolicyVersion, &b.Outcome, &b.coverage} {
-		c.Dict, c.Index = c.Dict[:0], resize(c.Index, n)
-		fill(c.Index, -1)
-	}
-	b.Chain.Dict, b.Chain.Index = nil, resize(b.Chain.Index, n)
-	fill(b.Chain.Index, -1)
+	b.ArgsData, b.Chain.Dict = b.ArgsData[:0], nil
+	b.Chain.Index = resize(b.Chain.Index, n)
 	for _, c := range []*[]int64{&b.Time, &b.Seq, &b.Cost} {
 		*c = resize(*c, n)
-		clear(*c)
 	}
 	for _, c := range []*[]bool{&b.TimeNull, &b.SeqNull, &b.CostNull, &b.ArgsNull} {
 		*c = resize(*c, n)
-		fill(*c, true)
 	}
-	b.ArgsData = b.ArgsData[:0]
 	b.ArgsStart, b.ArgsEnd = resize(b.ArgsStart, n), resize(b.ArgsEnd, n)
 	b.Coverage, b.Rejected = resize(b.Coverage, n), resize(b.Rejected, n)
-	clear(b.ArgsStart)
-	clear(b.ArgsEnd)
-	fill(b.Coverage, CoverageAbsent)
 	clear(b.Rejected)
-	for _, l := range []*list{&b.key, &b.val} {
-		l.off, l.elem, l.text.dict = resize(l.off, n+1), l.elem[:0], l.text.dict[:0]
-		clear(l.off)
+	for i := range specs {
+		if c := b.textOf(i); c != nil {
+			c.Dict, c.Index = c.Dict[:0], resize(c.Index, n)
+		}
+	}
+}
+
+// blank makes column i null in every row.
+func (b *Batch) blank(i int) {
+	ints := func(v []int64, null []bool) {
+		clear(v)
+		fill(null, true)
+	}
+	switch i {
+	case colTime:
+		ints(b.Time, b.TimeNull)
+	case colSeq:
+		ints(b.Seq, b.SeqNull)
+	case colCost:
+		ints(b.Cost, b.CostNull)
+	case colChain:
+		fill(b.Chain.Index, -1)
+	case colArgs:
+		clear(b.ArgsStart)
+		clear(b.ArgsEnd)
+		fill(b.ArgsNull, true)
+	case colLabels:
+		for _, l := range []*list{&b.key, &b.val} {
+			l.off, l.elem, l.text.dict = resize(l.off, b.Rows+1), l.elem[:0], l.text.dict[:0]
+			clear(l.off)
+		}
+	default:
+		fill(b.textOf(i).Index, -1)
 	}
 }

@@ -134,6 +134,37 @@ func BenchmarkRead(b *testing.B) {
 	}
 }
 
+// BenchmarkLimit only reads and decompresses all pages: what BenchmarkRead cannot beat.
+func BenchmarkLimit(b *testing.B) {
+	f := openBench(b, benchRows)
+	defer f.Close()
+	before := cpuSeconds()
+	p := pageReader{r: f.r}
+	for range b.N {
+		for g := range f.meta.groups {
+			for i := range f.meta.groups[g].chunks {
+				c := &f.meta.groups[g].chunks[i]
+				p.open(f.r, c)
+				var h pageHeader
+				for p.next(&h) == nil {
+					if err := p.window(int(h.packed)); err != nil {
+						b.Fatal(err)
+					}
+					body := p.buf[h.defLen+h.repLen : h.packed]
+					var err error
+					if size := int(h.size - h.defLen - h.repLen); size > 0 {
+						if p.scratch, err = p.flate.append(p.scratch[:0], body, p.codec, size); err != nil {
+							b.Fatal(err)
+						}
+					}
+					p.skip(&h)
+				}
+			}
+		}
+	}
+	b.ReportMetric(float64(f.NumRows())*float64(b.N)/(cpuSeconds()-before)/1e6, "Mrows/cpu-s")
+}
+
 func BenchmarkDecisions(b *testing.B) {
 	rows := make([]Decided, 4096)
 	for i := range rows {

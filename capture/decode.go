@@ -174,6 +174,7 @@ type list struct {
 	null []bool   // the list itself is null
 	elem []int32  // dictionary indexes, -1 is null
 	text textSource
+	shut bool // the row met last is a null or empty list, which cannot go on
 }
 
 // nested decodes a column of lists.
@@ -182,6 +183,7 @@ func (p *pageReader) nested(sp span, out *list) error {
 	n := int(sp.to - sp.from)
 	out.off, out.null, out.elem = resize(out.off, n+1)[:0], resize(out.null, n)[:0], out.elem[:0]
 	out.text.init(out.text.dict)
+	out.shut = false
 	var h pageHeader
 	row, dict, jumped := int64(-1), false, sp.seek == nil
 	for row < sp.to {
@@ -255,7 +257,11 @@ func (o *list) entries(sp span, reps, defs []uint8, row int64) (int64, error) {
 	l := sp.leaf
 	skip, first := 0, len(o.elem)
 	for i, d := range defs {
+		if reps[i] > 1 || d > l.maxDef || reps[i] == 1 && (o.shut || row < 0 || d <= l.emptyDef) {
+			return row, errRunsBad
+		}
 		if reps[i] == 0 {
+			o.shut = d <= l.emptyDef
 			if row++; row >= sp.to {
 				break
 			}
@@ -265,8 +271,6 @@ func (o *list) entries(sp span, reps, defs []uint8, row int64) (int64, error) {
 			}
 		}
 		switch {
-		case reps[i] > 1 || d > l.maxDef || row < 0:
-			return row, errRunsBad
 		case row < sp.from:
 			if d == l.maxDef {
 				skip++
@@ -275,8 +279,6 @@ func (o *list) entries(sp span, reps, defs []uint8, row int64) (int64, error) {
 			o.elem = append(o.elem, 0)
 		case d > l.emptyDef:
 			o.elem = append(o.elem, -1)
-		case reps[i] == 1:
-			return row, errRunsBad // an empty or null list cannot go on
 		}
 	}
 	if len(o.elem) > 128*(int(sp.to-sp.from)+512) {

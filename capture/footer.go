@@ -73,7 +73,8 @@ type fileMeta struct {
 	schema []schemaNode
 	groups []groupMeta
 	aegis  string // value of the key aegis.schema
-	sum    []byte // checksum that our writer leaves, and where in the footer it stands
+	ours   bool   // written by this package, and so with a checksum
+	sum    []byte // the checksum, and where in the footer it stands
 	sumAt  int
 }
 
@@ -152,6 +153,8 @@ func parseFooter(footer []byte) (m *fileMeta, groupsAt int, err error) {
 			t.skip(typ)
 		case 5:
 			m.parseKeyValues(t, typ)
+		case 6:
+			m.ours = bytes.HasPrefix(t.bytes(typ), []byte(createdByApp+" "))
 		case 8:
 			t.fail("the file is encrypted, which is not supported")
 		default:
@@ -173,7 +176,7 @@ func parseFooter(footer []byte) (m *fileMeta, groupsAt int, err error) {
 
 // checkSum compares the footer with the checksum in it, if there is one.
 func (m *fileMeta) checkSum(footer []byte) error {
-	if m.sum != nil && !bytes.Equal(m.sum, footerSum(footer, m.sumAt, len(m.sum))) {
+	if (m.ours || m.sum != nil) && (m.sum == nil || !bytes.Equal(m.sum, footerSum(footer, m.sumAt, len(m.sum)))) {
 		return errors.New("damaged Parquet footer: its checksum does not match")
 	}
 	return nil

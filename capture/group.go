@@ -14,6 +14,7 @@ func (b *Batch) readColumns(f *File, part part) (bad string, err error) {
 	b.pages.r = f.r
 	for i := range specs {
 		if b.Cols&(1<<i) == 0 || f.bind.has&(1<<i) == 0 {
+			b.blank(i)
 			continue
 		}
 		c := &f.bind.cols[i]
@@ -181,6 +182,7 @@ func (b *Batch) takeChains() {
 	lastID := int32(-1)
 	for i := range b.Chain.Index {
 		if l.null[i] {
+			b.Chain.Index[i] = -1
 			continue
 		}
 		elem := l.elem[l.off[i]:l.off[i+1]]
@@ -248,6 +250,8 @@ func (b *Batch) judge(f *File) {
 	b.reject(&b.Effect, validEffect, RejectEffect, Accepted)
 	if b.Cols&ColCoverage != 0 {
 		b.cover()
+	} else {
+		fill(b.Coverage, CoverageAbsent)
 	}
 	for _, r := range b.badRows {
 		if b.Rejected[r.row] == Accepted {

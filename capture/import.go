@@ -16,7 +16,7 @@ import (
 const (
 	maxLine      = maxValue + 1<<20 // bytes of one line
 	importBatch  = 256 << 10        // bytes of lines parsed at a time
-	maxUnknown   = 1000             // distinct unknown members that are told apart
+	maxUnknown   = 1000             // distinct unknown members that are told apart; the rest are counted together
 	defaultBad   = 20               // bad lines that are listed
 	unknownOther = "(others)"
 )
@@ -115,8 +115,8 @@ type lines struct {
 	rows    []Row
 	bad     []BadLine
 	rounded int64
-	unknown map[string]int64
-	err     error // of reading, after these lines
+	unknown []string // members left out, one for each line that has it
+	err     error    // of reading, after these lines
 	done    chan struct{}
 }
 
@@ -220,11 +220,11 @@ func (st *ImportStats) take(l *lines, name string, samples int, emit func(*Row) 
 		}
 	}
 	st.RoundedCosts += l.rounded
-	for k, n := range l.unknown {
+	for _, k := range l.unknown {
 		if _, known := st.Unknown[k]; !known && len(st.Unknown) >= maxUnknown {
 			k = unknownOther
 		}
-		st.Unknown[k] += n
+		st.Unknown[k]++
 	}
 	return l.err
 }

@@ -21,7 +21,6 @@ type lineParser struct {
 
 // parse turns lines into rows, and notes which are none.
 func (p *lineParser) parse(l *lines) {
-	l.unknown = map[string]int64{}
 	begin := 0
 	for i, end := range l.ends {
 		bad := func(err error) { l.bad = append(l.bad, BadLine{Line: l.first + int64(i), Reason: err.Error()}) }
@@ -44,13 +43,7 @@ func (p *lineParser) parse(l *lines) {
 		if p.rounded {
 			l.rounded++
 		}
-		for _, k := range p.unknown {
-			if len(l.unknown) < maxUnknown || l.unknown[k] > 0 {
-				l.unknown[k]++
-			} else {
-				l.unknown[unknownOther]++
-			}
-		}
+		l.unknown = append(l.unknown, p.unknown...)
 	}
 }
 

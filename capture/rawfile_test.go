@@ -52,6 +52,23 @@ func (o *thriftOut) structure(id int16, fill func()) {
 	o.shut()
 }
 
+// node writes an element of the schema.
+func (o *thriftOut) node(name string, phys, rep, children, conv int64) {
+	o.open()
+	if phys >= 0 {
+		o.i32(1, phys)
+	}
+	o.i32(3, rep)
+	o.text(4, name)
+	if children > 0 {
+		o.i32(5, children)
+	}
+	if conv > 0 {
+		o.i32(6, conv-1)
+	}
+	o.shut()
+}
+
 // rawPage is a page as it stands in the file.
 type rawPage struct {
 	kind         int32 // pageData, pageDictionary, pageDataV2
@@ -135,27 +152,12 @@ func rawFooter(rows int64, cols []rawColumn, starts []int64) []byte {
 		nodes += 1 + c.nest
 	}
 	o.list(2, nodes, thriftStruct)
-	node := func(name string, phys, rep, children, conv int64) {
-		o.open()
-		if phys >= 0 {
-			o.i32(1, phys)
-		}
-		o.i32(3, rep)
-		o.text(4, name)
-		if children > 0 {
-			o.i32(5, children)
-		}
-		if conv > 0 {
-			o.i32(6, conv-1)
-		}
-		o.shut()
-	}
-	node("root", -1, 0, int64(len(cols)), 0)
+	o.node("root", -1, 0, int64(len(cols)), 0)
 	for _, c := range cols {
 		for range c.nest {
-			node(c.name, -1, optional, 1, 0)
+			o.node(c.name, -1, optional, 1, 0)
 		}
-		node(c.name, c.phys, c.rep, 0, c.conv)
+		o.node(c.name, c.phys, c.rep, 0, c.conv)
 	}
 	o.i64(3, rows)
 	o.list(4, 1, thriftStruct)

@@ -252,7 +252,7 @@ func (l *loader) across() {
 	for _, g := range l.set.Guardrails {
 		k := key{g.Tenant, g.Name}
 		if first, ok := guardrails[k]; ok && g.Name != "" {
-			l.fail(g.Pos, "", "guardrail %s of tenant %s stands already at %s", g.Name, g.Tenant, first)
+			l.fail(g.Pos, "merge the two", "guardrail %s of tenant %s stands already at %s", g.Name, g.Tenant, first)
 			continue
 		}
 		guardrails[k] = g.Pos

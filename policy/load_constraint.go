@@ -119,8 +119,8 @@ func (b *builder) check(k *node, rule string, c *Check) {
 // declare notes the type that a key gives to the argument; a second type is an error.
 func (b *builder) declare(k *node, kind aegis.Kind) bool {
 	if b.Type != aegis.Absent && b.Type != kind {
-		b.r.fail(k.pos, "", "%s is about a %s, but %s is declared a %s at %s", k.text, kind,
-			strings.Join(b.Path, "."), b.Type, orText(b.decl, b.Pos.String()))
+		b.r.fail(k.pos, "", "%s is about %s, but %s is declared %s at %s", k.text, article(kind),
+			strings.Join(b.Path, "."), article(b.Type), orText(b.decl, b.Pos.String()))
 		return false
 	}
 	if b.Type == aegis.Absent {

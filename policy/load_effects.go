@@ -120,7 +120,7 @@ var dollars = regexp.MustCompile(`^\$(0|[1-9][0-9]*)(?:\.([0-9]+))?$`)
 
 // cost reads "$0.02", or an expression that is a number of dollars.
 func (r *reader) cost(k, n *node) *Cost {
-	c := &Cost{}
+	c := &Cost{pos: n.pos}
 	r.rule(&c.Rule, "cost", k.pos)
 	if n.kind == scalarNode && n.jsonNumber() {
 		r.fail(n.pos, "write $"+n.text, "cost must be an amount in $ or an expression, not %s", n.what())
@@ -141,7 +141,7 @@ func (r *reader) cost(k, n *node) *Cost {
 	frac := parts[2]
 	switch {
 	case err != nil || whole >= aegis.MaxArithFrac:
-		r.fail(n.pos, "", "cost: %s is more than $%d", clip(n.text), aegis.MaxArithFrac)
+		r.fail(n.pos, "", "cost: %s is not below $%d", clip(n.text), aegis.MaxArithFrac)
 		return c
 	case len(frac) > 6:
 		r.fail(n.pos, "", "cost: %s has more than 6 decimals", clip(n.text))

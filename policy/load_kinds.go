@@ -49,7 +49,7 @@ func (d *demands) needDotted(path string, kind aegis.Kind, pos Pos) {
 		d.byID[path] = demand{kind, pos}
 	case first.kind != kind:
 		d.l.fail(pos, "no value satisfies both: one of the two is wrong",
-			"%s is a %s here, but a %s at %s", path, kind, first.kind, first.pos)
+			"%s is %s here, but %s at %s", path, article(kind), article(first.kind), first.pos)
 	}
 }
 
@@ -61,13 +61,21 @@ func (d *demands) entry(e *Entry) {
 		d.expression(c.Expr, aegis.Bool, c.Pos)
 	}
 	if e.Cost != nil && e.Cost.Expr != nil {
-		d.expression(e.Cost.Expr, aegis.Number, e.Pos)
+		d.expression(e.Cost.Expr, aegis.Number, e.Cost.pos)
 	}
 	for _, x := range e.Limits {
 		if x.Kind == LimitSum {
-			d.need(x.Arg, aegis.Number, e.Pos)
+			d.need(x.Arg, aegis.Number, x.pos)
 		}
 	}
+}
+
+// article names a kind with its article.
+func article(k aegis.Kind) string {
+	if k == aegis.Object {
+		return "an object"
+	}
+	return "a " + k.String()
 }
 
 func (d *demands) constraints(cs []*Constraint) {
@@ -96,7 +104,7 @@ func (d *demands) sums(limits []*Limit) {
 	for _, x := range limits {
 		path := strings.Join(x.Arg, ".")
 		if have, ok := d.byID[path]; ok && x.Kind == LimitSum && have.kind != aegis.Number {
-			d.l.fail(have.pos, "", "%s is a %s here, but the policy has a budget of it", path, have.kind)
+			d.l.fail(have.pos, "", "%s is %s here, but the policy has a budget of it", path, article(have.kind))
 		}
 	}
 }

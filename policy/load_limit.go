@@ -41,7 +41,7 @@ func limitFields() []field[*limitDraft] {
 func (r *reader) limits(n *node) []*Limit {
 	var out []*Limit
 	for i, m := range r.members(n, "limits") {
-		d := &limitDraft{Limit: &Limit{Spec: &limit.Spec{}, Agent: r.entry == nil}}
+		d := &limitDraft{Limit: &Limit{Spec: &limit.Spec{}, Agent: r.entry == nil, pos: m.pos}}
 		if !readFields(r, m, "a limit", limitFields(), d) {
 			continue
 		}

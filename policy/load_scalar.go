@@ -77,7 +77,11 @@ func (r *reader) boolean(n *node, what string) (value, ok bool) {
 	if n.kind == scalarNode && n.style == plain && (n.text == "true" || n.text == "false") {
 		return n.text == "true", true
 	}
-	r.fail(n.pos, "write true or false", "%s must be true or false, not %s", what, n.what())
+	got := n.what()
+	if n.special() == "a boolean" {
+		got = n.text // one that JSON does not have
+	}
+	r.fail(n.pos, "", "%s must be true or false, not %s", what, got)
 	return false, false
 }
 
@@ -85,7 +89,7 @@ func (r *reader) boolean(n *node, what string) (value, ok bool) {
 func (r *reader) literal(n *node, what string) (Literal, bool) {
 	switch {
 	case n.kind != scalarNode:
-		r.fail(n.pos, "", "%s must be a text, a number or a boolean, not %s", what, n.what())
+		r.fail(n.pos, "", "%s must hold texts, numbers or booleans, not %s", what, n.what())
 	case n.jsonNumber():
 		num, ok := r.inRange(n, what)
 		return Literal{Kind: aegis.Number, Num: num}, ok

@@ -158,12 +158,15 @@ func fullPolicy(t *testing.T, s *Set) {
 	if cost.Kind != LimitCost || cost.Spec.Cap != 20_000_000 || sum.Kind != LimitSum || sum.Arg[0] != "amount" || sum.By[0][0] != "currency" {
 		t.Errorf("budgets %+v %+v", cost, sum)
 	}
-	var pay *Entry
-	for _, e := range p.Entries {
-		if e.ID == "acme/finance-agent/pay" {
-			pay = e
-		}
+	fullEntry(t, s, p.Entries)
+	g := s.Guardrails[0]
+	if !g.Limits[0].PerTenant || g.Entries[0].Grants || !g.Matches("any", "agent") || g.Entries[0].Actions != nil {
+		t.Errorf("guardrail %+v", g)
 	}
+}
+
+func fullEntry(t *testing.T, s *Set, es []*Entry) {
+	pay := es[slices.IndexFunc(es, func(e *Entry) bool { return e.ID == "acme/finance-agent/pay" })]
 	if !slices.Equal(pay.Actions, []Pattern{"create_payment", "create_payout"}) || len(pay.Children) != 1 || pay.Children[0].Parent != pay {
 		t.Errorf("pay %+v", pay)
 	}
@@ -189,10 +192,6 @@ func fullPolicy(t *testing.T, s *Set) {
 	if !slices.Equal(pay.Sanitize[0].Redact, []string{"credit_card", "dob", "email", "health_id", "iban", "phone", "ssn"}) ||
 		!slices.Equal(pay.Sanitize[0].Fields[1], []string{"notes", "**"}) || !pay.Sanitize[0].Args || pay.Sanitize[1].Match != `MRN-\d{8}` {
 		t.Errorf("sanitize %+v", pay.Sanitize[0])
-	}
-	g := s.Guardrails[0]
-	if !g.Limits[0].PerTenant || g.Entries[0].Grants || !g.Matches("any", "agent") || g.Entries[0].Actions != nil {
-		t.Errorf("guardrail %+v", g)
 	}
 }
 
@@ -314,5 +313,82 @@ allowed_tools:
 	}
 	if got := strings.Join(keys, " "); got != "t t/x t/x#amount u" {
 		t.Errorf("features %s", got)
+	}
+}
+
+// TestForms reads what may be written in several forms.
+func TestForms(t *testing.T) {
+	s := mustLoad(t, `agent: a
+lists: {who: [planner, user], zones: [eu, us], words: ["$x", ""]}
+params: {prefix: /srv/, on: true}
+callers: $who
+regions: $zones
+allowed_tools:
+  - name: t
+    conditions:
+      require: {if: urgent, message: "only what is urgent"}
+      deny_if:
+        - n > 3
+        - {if: '"u" in tags', message: too much}
+      approval_needed_if: params.on && flag
+      args: {f: {under: [$prefix, /tmp/]}, g: {in: $words}, h: {in: ["", true_]}, i: {in: [true, false]}}
+    sanitize: [{match: x, replace: "", where: [args, result]}, {redact: [email], where: [result]}]
+    approval:
+      when: [n > 1, {if: n > 2}]
+      approvers: [eve, "group:b", "group:a"]
+      expires: 2d
+`)
+	p := s.Policies[0]
+	if !slices.Equal(p.Scope.Callers, []string{"planner", "user"}) || !slices.Equal(p.Scope.Regions, []string{"eu", "us"}) {
+		t.Errorf("scope %+v", p.Scope)
+	}
+	e := p.Entries[0]
+	c := e.Conditions
+	for _, x := range []struct {
+		c            *Condition
+		id, src, msg string
+	}{{c.Require[0], "require", "urgent", "only what is urgent"}, {c.DenyIf[0], "deny_if[0]", "n > 3", ""},
+		{c.DenyIf[1], "deny_if[1]", `"u" in tags`, "too much"}, {e.Approval[0].When[1], "approval", "n > 2", ""}} {
+		if s.Rules[x.c.Rule].ID != e.ID+"#"+x.id || x.c.Src != x.src || x.c.Message != x.msg {
+			t.Errorf("%s: %+v", x.id, x.c)
+		}
+	}
+	if under, _ := UnderPattern([]string{"/srv/", "/tmp/"}); c.Args[0].Checks[0].Pattern != under {
+		t.Errorf("under %+v", c.Args[0].Checks[0])
+	}
+	if l := c.Args[1].Checks[0].List; l[0].Str != "$x" || l[1] != (Literal{Kind: aegis.String}) {
+		t.Errorf("in %+v", l)
+	}
+	if c.Args[3].Type != aegis.Bool || c.Args[2].Checks[0].List[1].Str != "true_" {
+		t.Errorf("args %+v", c.Args[3])
+	}
+	if x, y := e.Sanitize[0], e.Sanitize[1]; x.Replace != "" || !x.Args || !x.Result || y.Args || !y.Result ||
+		!slices.Equal(x.Fields[0], []string{"**"}) {
+		t.Errorf("sanitize %+v %+v", x, y)
+	}
+	tier := e.Approval[0]
+	if tier.Rule != tier.When[0].Rule || len(tier.Approvers) != 3 || tier.Expires != 48*time.Hour || tier.Quorum != 1 {
+		t.Errorf("approval %+v", tier)
+	}
+	if got := strings.Join(e.Names, " "); got != "f flag g h i n tags urgent" {
+		t.Errorf("names %s", got)
+	}
+}
+
+// TestNarrow keeps one tenant, and the guardrails that bound all.
+func TestNarrow(t *testing.T) {
+	dir := writeFiles(t, map[string]string{"a.yaml": "agent: a\ntenant: x\nallowed_tools: []\n", "b.yaml": "agent: a\ntenant: y\nallowed_tools: []\n",
+		"g.yaml": "guardrail: g\ntenant: x\nregions: [eu]\n", "h.yaml": "guardrail: h\ntenant: \"*\"\nregions: [eu]\n",
+		"i.yaml": "guardrail: i\ntenant: y\nregions: [eu]\n", "r.yaml": "routes: []\ntenant: y\n", "s.yaml": "schemas: {}\ntenant: x\n"})
+	s, err := LoadOptions{Tenant: "x"}.Load(dir)
+	if err != nil || len(s.Policies) != 1 || len(s.Guardrails) != 2 || len(s.Routes) != 0 || len(s.Schemas) != 1 {
+		t.Fatal(s, err)
+	}
+	if got := strings.Join(ids(s), " "); got != " */guardrail:h#regions x/a#allowed_tools x/a#callers x/guardrail:g#regions" {
+		t.Errorf("rules %s", got)
+	}
+	all, err := Load(dir)
+	if err != nil || all.Version == s.Version || all.Policies[0].Digest != s.Policies[0].Digest {
+		t.Errorf("another tenant changes a digest: %v", err)
 	}
 }

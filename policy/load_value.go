@@ -122,7 +122,7 @@ func (r *reader) pattern(n *node, what string, bare bool) (Pattern, bool) {
 	case prefix == "" && bare, prefix != "" && aegis.ValidPolicyName(prefix):
 		return Pattern(n.text), true
 	case prefix == "":
-		r.fail(n.pos, "name the "+what+"s, or a prefix such as get_*", "a bare * would fit every %s", what)
+		r.fail(n.pos, "name each "+what+", or put the star behind a prefix", "a bare * would fit every %s", what)
 	default:
 		r.name(n, what)
 	}

@@ -263,6 +263,7 @@ type Limit struct {
 	PerTenant bool        // one ledger for the tenant; else one for each agent
 	Agent     bool        // stated for a whole policy or guardrail: a LimitSum covers the entries that constrain Arg
 	Spec      *limit.Spec // what the ledger charges; its Ledger is the rule's id
+	pos       Pos
 }
 
 // Sanitizer is one item of sanitize.
@@ -282,6 +283,7 @@ type Cost struct {
 	Micro int64 // in millionths of a US dollar, where Expr is nil
 	Expr  *Expr // a number of dollars
 	Src   string
+	pos   Pos
 }
 
 // Tier is one approval that a held call needs.
