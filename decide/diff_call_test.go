@@ -285,7 +285,7 @@ func (d *diffCall) build(s *policy.Set) (*aegis.Call, *Facts, error) {
 }
 
 func (p *diffPast) history(s *policy.Set) *History {
-	h := NewHistory(len(s.Features))
+	h := NewHistory(s.Features)
 	for i, f := range s.Features {
 		switch f.Kind {
 		case policy.FeatureCount:

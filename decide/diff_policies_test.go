@@ -30,6 +30,23 @@ func loadFiles(dir string, fs []diffFile) (*policy.Set, error) {
 	return policy.Load(dir)
 }
 
+// set makes and loads a set with expressions. It is nil where the sources are refused.
+func (r *diffRand) set(dir string) ([]diffFile, *policy.Set) {
+	fs := r.files()
+	s, err := loadFiles(dir, fs)
+	if err != nil {
+		return nil, nil
+	}
+	fs = r.addExpressions(fs, func(fs []diffFile) bool {
+		next, err := loadFiles(dir, fs)
+		if err == nil {
+			s = next
+		}
+		return err == nil
+	}, 6)
+	return fs, s
+}
+
 func TestDiffPolicies(t *testing.T) {
 	seed, dir := diffSeed(t), t.TempDir()
 	const calls = 300
@@ -39,20 +56,12 @@ func TestDiffPolicies(t *testing.T) {
 	inBatches(t, diffCases(t, 60_000), func(stream uint64) int {
 		r := newDiffRand(seed, stream+1<<32)
 		own := filepath.Join(dir, fmt.Sprint(stream))
-		fs := r.files()
-		s, err := loadFiles(own, fs)
-		if err != nil {
+		fs, s := r.set(own)
+		if s == nil {
 			refused.Add(1)
 			return 0
 		}
 		made.Add(1)
-		fs = r.addExpressions(fs, func(fs []diffFile) bool {
-			next, err := loadFiles(own, fs)
-			if err == nil {
-				s = next
-			}
-			return err == nil
-		}, 6)
 		e, err := newEngines(s)
 		if err != nil {
 			t.Errorf("%v\n%s", err, diffReport(fs, nil, "", ""))

@@ -30,9 +30,23 @@ type Sum struct {
 	Bad   bool
 }
 
-// NewHistory returns an empty history with room for n features.
-func NewHistory(n int) *History {
-	return &History{make([]int64, n), make([]Sum, n), make([][]policy.Literal, n), make([]bool, n)}
+// NewHistory returns an empty history for features. There may be very many sessions, so that a slice is made only where
+// some feature uses it.
+func NewHistory(fs []policy.Feature) *History {
+	h := new(History)
+	for _, f := range fs {
+		switch {
+		case f.Kind == policy.FeatureCount && h.Counts == nil:
+			h.Counts = make([]int64, len(fs))
+		case f.Kind == policy.FeatureSum && h.Sums == nil:
+			h.Sums = make([]Sum, len(fs))
+		case f.Kind == policy.FeatureValues && h.Values == nil:
+			h.Values = make([][]policy.Literal, len(fs))
+		case f.Kind == policy.FeatureTaint && h.Taints == nil:
+			h.Taints = make([]bool, len(fs))
+		}
+	}
+	return h
 }
 
 // MaxValues is how many distinct values of one argument a session remembers. One more makes the list hold an element

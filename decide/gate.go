@@ -211,7 +211,7 @@ func pathTo(root, v aegis.Value) []string {
 // history returns what the session remembers, anew after 24 idle hours.
 func (g *Gate) history(s *Session, c *aegis.Call) *History {
 	if s.past == nil || c.HasTime && s.last != 0 && c.Time-s.last >= idle {
-		s.past = NewHistory(len(g.Engine.set.Features))
+		s.past = NewHistory(g.Engine.set.Features)
 	}
 	return s.past
 }

@@ -42,6 +42,14 @@ func (b *batch) chain(i int) []string {
 	return nil
 }
 
+// minute returns the minute of row i's time since the epoch, 0 where it has none (or one before the epoch).
+func (b *batch) minute(i int) uint32 {
+	if b.TimeNull[i] || b.Time[i] < 0 {
+		return 0
+	}
+	return uint32(min(b.Time[i]/60_000_000, 1<<31))
+}
+
 // succeeded reports that the tool did not fail, as far as the capture says.
 func (b *batch) succeeded(i int) bool {
 	o := b.Outcome.At(i)
@@ -231,7 +239,7 @@ func (l *lane) count(e *resolved, o aegis.Outcome, hits []aegis.Hit, i int) {
 	}
 	l.countLabels(o, i)
 	if k := b.Session.Index[i]; k >= 0 {
-		l.cells.count(l, e, k, o)
+		l.cells.count(l, e, k, o, b.minute(i))
 	} else {
 		l.countLoose(e, o)
 	}
@@ -301,7 +309,7 @@ type cellCache struct {
 	hash   sessionKey
 }
 
-func (cc *cellCache) count(l *lane, e *resolved, session int32, o aegis.Outcome) {
+func (cc *cellCache) count(l *lane, e *resolved, session int32, o aegis.Outcome, minute uint32) {
 	for _, tool := range [2]int32{-1, e.tool} {
 		h := uint32(session)*2654435761 + uint32(tool+1)*40503
 		s := &cc.slots[h>>20]
@@ -312,6 +320,7 @@ func (cc *cellCache) count(l *lane, e *resolved, session int32, o aegis.Outcome)
 			s.session, s.tenant, s.used, s.cell = session, e.key[0], true, cell{tool: tool}
 		}
 		s.cell.count(o)
+		s.cell.last = max(s.cell.last, minute)
 	}
 }
 

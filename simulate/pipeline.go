@@ -165,6 +165,7 @@ func (p *pipeline) count(l *lane, in stream) error {
 		}
 		if c.to == c.b.Rows {
 			l.cells.flush(l)
+			p.run.table.closeIdle(uint32(l.tally.last / 60_000_000))
 			if err := p.run.finish(l, c.b); err != nil {
 				return err
 			}

@@ -84,7 +84,8 @@ type sessionKey uint64
 // cell counts the calls of a session that could be decided, and how many of them would be blocked and held.
 type cell struct {
 	n, block, hold uint32
-	tool           int32 // index into table.tools, or -1 for the session as a whole
+	tool           int32  // index into table.tools, or -1 for the session as a whole
+	last           uint32 // minute of the latest call, since the epoch; 0 where none has a time
 }
 
 func (c *cell) count(o aegis.Outcome) {
@@ -107,6 +108,44 @@ type table struct {
 	tools map[string]int32
 	names []string
 	n     int64
+
+	block, hold Moments // of sessions that were closed
+	byTool      []Moments
+}
+
+// manyCells is the size from which idle sessions are closed.
+const manyCells = 2 << 20
+
+// closeIdle makes sums of the sessions whose latest call was a day before the minute now, where there are so many that
+// holding them all would cost too much memory. Calls must come in event order. One that comes back is a new session to
+// the intervals, as it is to the gate.
+func (t *table) closeIdle(now uint32) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.cells) < manyCells {
+		return
+	}
+	for k, c := range t.cells {
+		if c.last > 0 && c.last+24*60 < now {
+			t.sum(c)
+			delete(t.cells, k)
+		}
+	}
+}
+
+// sum adds a session's counts to the moments.
+func (t *table) sum(c cell) {
+	switch {
+	case c.n == 0:
+	case c.tool < 0:
+		t.block.Add(int64(c.n), int64(c.block))
+		t.hold.Add(int64(c.n), int64(c.hold))
+	default:
+		for len(t.byTool) <= int(c.tool) {
+			t.byTool = append(t.byTool, Moments{})
+		}
+		t.byTool[c.tool].Add(int64(c.n), int64(c.block))
+	}
 }
 
 // newTable makes a table for traffic of that many rows. Most sessions have several calls.
@@ -149,7 +188,7 @@ func (t *table) add(keys []sessionKey, cells []cell) {
 		if !ok && c.tool < 0 {
 			t.n++
 		}
-		t.cells[k] = cell{old.n + c.n, old.block + c.block, old.hold + c.hold, c.tool}
+		t.cells[k] = cell{old.n + c.n, old.block + c.block, old.hold + c.hold, c.tool, max(old.last, c.last)}
 	}
 }
 
@@ -158,20 +197,18 @@ func (t *table) sessions() int64 { return t.n }
 
 // moments sums up the sessions for the intervals: of blocks, of holds, and of each tool's blocks.
 func (t *table) moments(l *loose) (block, hold Moments, tools map[string]Moments) {
-	block, hold, tools = l.block, l.hold, map[string]Moments{}
-	byTool := make([]Moments, len(t.names))
 	for _, c := range t.cells {
-		switch {
-		case c.n == 0:
-		case c.tool < 0:
-			block.Add(int64(c.n), int64(c.block))
-			hold.Add(int64(c.n), int64(c.hold))
-		default:
-			byTool[c.tool].Add(int64(c.n), int64(c.block))
-		}
+		t.sum(c)
 	}
+	t.cells = nil
+	block, hold, tools = l.block, l.hold, map[string]Moments{}
+	block.Merge(t.block)
+	hold.Merge(t.hold)
 	for i, name := range t.names {
-		m := byTool[i]
+		var m Moments
+		if i < len(t.byTool) {
+			m = t.byTool[i]
+		}
 		if o := l.tools[name]; o != nil {
 			m.Merge(o[0])
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 
@@ -60,6 +61,7 @@ Rates are over the calls that can be decided; their 95% intervals are clustered 
 			if err != nil {
 				return err
 			}
+			boundMemory()
 			bar := a.progress()
 			opt.Progress = bar.update
 			rep, err := simulate.Run(cmd.Context(), set, opt)
@@ -87,6 +89,16 @@ Rates are over the calls that can be decided; their 95% intervals are clustered 
 	f.StringVar(&gate.hold, "max-would-hold", "", "fail (exit 1) above this rate, like 2%")
 	f.BoolVar(&gate.unknown, "fail-on-unknown", false, "fail (exit 1) when a call cannot be decided")
 	return c
+}
+
+// softLimit is the size near which the garbage collector works harder rather than let the process grow.
+const softLimit = 800 << 20
+
+// boundMemory sets the soft limit, unless GOMEMLIMIT says otherwise.
+func boundMemory() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(softLimit)
+	}
 }
 
 func simulateFlags(opt *simulate.Options, mode string) error {

@@ -131,7 +131,10 @@ func value(b *bytes.Buffer, v any) {
 
 // cents writes an amount of money as most clients do: with two decimals, or none where it is whole.
 func cents(n int) raw {
-	if n%100 == 0 {
+	switch {
+	case n < 0:
+		return "-" + cents(-n)
+	case n%100 == 0:
 		return raw(fmt.Sprint(n / 100))
 	}
 	return raw(fmt.Sprintf("%d.%02d", n/100, n%100))
