@@ -62,6 +62,7 @@ type Batch struct {
 	chain, key, val list
 	chainBad        []bool
 	chainIDs        map[string]int32
+	chainKey        []byte
 	badRows         []badRow
 }
 

@@ -1,9 +1,10 @@
+//go:build unix
+
 package capture
 
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"runtime"
 	"sync"
@@ -12,25 +13,6 @@ import (
 	"testing"
 	"time"
 )
-
-// trafficRow makes the i-th of a sequence of ordinary payment calls, with arguments of about 110 bytes.
-func trafficRow(r *rand.Rand, i int) Row {
-	tool, action := fmt.Sprint("svc-", i%17), "get_contact"
-	if i%3 == 0 {
-		action = "create_payment"
-	}
-	session := i / 12
-	return Row{
-		TimeMicros: 1_761_955_200_000_000 + int64(i)*700 + r.Int64N(1000), HasTime: true,
-		Tenant: fmt.Sprint("acme-", session%5), Session: fmt.Sprintf("sess-%08x", session*2654435761%(1<<32)),
-		Seq: int64(i % 12), HasSeq: true,
-		Agent: fmt.Sprint("agent-", session%10), Tool: tool, Action: action,
-		Args: fmt.Appendf(nil, `{"amount":%d.%02d,"currency":"USD","recipient":"acct_%012X","memo":"invoice %d","urgent":false}`,
-			r.IntN(6000), r.IntN(100), r.Int64N(1<<44), r.IntN(1000000)),
-		Effect: "write", Region: "eu", CostMicro: r.Int64N(30000), HasCost: true,
-		Labels: map[string]string{"class": "benign", "model": fmt.Sprint("m", session%4)},
-	}
-}
 
 func writeTraffic(t testing.TB, path string, n int) {
 	w, err := Create(path)
@@ -54,19 +36,9 @@ func writeTraffic(t testing.TB, path string, n int) {
 	}
 }
 
-var benchFile = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "aegis-capture-bench")
-	return filepath.Join(dir, "traffic.parquet"), err
-})
-
-func openBench(b *testing.B, n int) *File {
-	path, err := benchFile()
-	if err != nil {
-		b.Fatal(err)
-	}
-	if _, err := os.Stat(path); err != nil {
-		writeTraffic(b, path, n)
-	}
+func openBench(b *testing.B) *File {
+	path := filepath.Join(b.TempDir(), "traffic.parquet")
+	writeTraffic(b, path, benchRows)
 	f, err := Open(path)
 	if err != nil {
 		b.Fatal(err)
@@ -95,7 +67,7 @@ func readAll(b *testing.B, f *File, cols Columns, workers int) {
 	wg.Wait()
 }
 
-const benchRows = 16 * GroupRows
+const benchRows = 8 * GroupRows
 
 func cpuSeconds() float64 {
 	var u syscall.Rusage
@@ -106,6 +78,8 @@ func cpuSeconds() float64 {
 }
 
 func BenchmarkRead(b *testing.B) {
+	f := openBench(b)
+	defer f.Close()
 	for _, c := range []struct {
 		name string
 		cols Columns
@@ -118,8 +92,6 @@ func BenchmarkRead(b *testing.B) {
 	} {
 		for _, workers := range []int{1, 2} {
 			b.Run(fmt.Sprintf("%s/workers=%d", c.name, workers), func(b *testing.B) {
-				f := openBench(b, benchRows)
-				defer f.Close()
 				runtime.GC()
 				b.ResetTimer()
 				before := cpuSeconds()
@@ -136,8 +108,9 @@ func BenchmarkRead(b *testing.B) {
 
 // BenchmarkLimit only reads and decompresses all pages: what BenchmarkRead cannot beat.
 func BenchmarkLimit(b *testing.B) {
-	f := openBench(b, benchRows)
+	f := openBench(b)
 	defer f.Close()
+	b.ResetTimer()
 	before := cpuSeconds()
 	p := pageReader{r: f.r}
 	for range b.N {

@@ -1,10 +1,11 @@
 package capture
 
 import (
+	"encoding/binary"
 	"errors"
 	"math"
+	"slices"
 	"unicode/utf8"
-	"unsafe"
 
 	"github.com/aegisctl/aegis"
 )
@@ -186,7 +187,7 @@ func (b *Batch) takeChains() {
 			continue
 		}
 		elem := l.elem[l.off[i]:l.off[i+1]]
-		if lastID < 0 || !equal(elem, last) {
+		if lastID < 0 || !slices.Equal(elem, last) {
 			last, lastID = elem, b.chainID(elem)
 		}
 		b.Chain.Index[i] = lastID
@@ -196,25 +197,16 @@ func (b *Batch) takeChains() {
 	}
 }
 
-func equal(a, b []int32) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
-	}
-	return true
-}
-
 func (b *Batch) chainID(elem []int32) int32 {
-	raw := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(elem))), 4*len(elem))
-	if id, ok := b.chainIDs[string(raw)]; ok {
+	b.chainKey = b.chainKey[:0]
+	for _, e := range elem {
+		b.chainKey = binary.LittleEndian.AppendUint32(b.chainKey, uint32(e))
+	}
+	if id, ok := b.chainIDs[string(b.chainKey)]; ok {
 		return id
 	}
 	id := int32(len(b.Chain.Dict))
-	b.chainIDs[string(raw)] = id
+	b.chainIDs[string(b.chainKey)] = id
 	names, bad := make([]string, 0, len(elem)), len(elem) > aegis.MaxChain
 	for _, e := range elem {
 		if e < 0 {

@@ -17,6 +17,7 @@ const (
 	maxDictionary = 1 << 21   // entries
 	maxGroupData  = 1 << 30   // bytes of one column that one ReadGroup holds
 	readAhead     = 1 << 20   // bytes fetched at a time
+	maxEmptyPages = 1000      // pages without values in one column chunk
 )
 
 // The types of pages.
@@ -128,12 +129,13 @@ type pageReader struct {
 	codec    int32
 	buf      []byte // holds the file's bytes from pos on
 	kept     []byte // the memory behind buf
+	empty    int    // pages without values so far
 	flate    decompressor
 	scratch  []byte
 }
 
 func (p *pageReader) open(r io.ReaderAt, c *chunkMeta) {
-	p.r, p.pos, p.end, p.codec, p.buf = r, c.start, c.start+c.size, c.codec, nil
+	p.r, p.pos, p.end, p.codec, p.buf, p.empty = r, c.start, c.start+c.size, c.codec, nil, 0
 }
 
 // seek goes on at another place of the chunk.
@@ -187,6 +189,12 @@ func (p *pageReader) next(h *pageHeader) error {
 		}
 		p.seek(p.pos + int64(t.p))
 		break
+	}
+	if h.kind != pageDictionary && h.values == 0 {
+		// They make no progress, and would cost their time again in every part of a large row group.
+		if p.empty++; p.empty > maxEmptyPages {
+			return errors.New("damaged page: there are too many empty ones")
+		}
 	}
 	if int64(h.packed) > p.end-p.pos {
 		return errors.New("damaged page: it ends behind its column")

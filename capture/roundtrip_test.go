@@ -105,6 +105,25 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 	})
 }
 
+// trafficRow makes the i-th of a sequence of ordinary payment calls, with arguments of about 110 bytes.
+func trafficRow(r *rand.Rand, i int) Row {
+	tool, action := fmt.Sprint("svc-", i%17), "get_contact"
+	if i%3 == 0 {
+		action = "create_payment"
+	}
+	session := i / 12
+	return Row{
+		TimeMicros: 1_761_955_200_000_000 + int64(i)*700 + r.Int64N(1000), HasTime: true,
+		Tenant: fmt.Sprint("acme-", session%5), Session: fmt.Sprintf("sess-%08x", uint32(session)*2654435761),
+		Seq: int64(i % 12), HasSeq: true,
+		Agent: fmt.Sprint("agent-", session%10), Tool: tool, Action: action,
+		Args: fmt.Appendf(nil, `{"amount":%d.%02d,"currency":"USD","recipient":"acct_%012X","memo":"invoice %d","urgent":false}`,
+			r.IntN(6000), r.IntN(100), r.Int64N(1<<44), r.IntN(1000000)),
+		Effect: "write", Region: "eu", CostMicro: r.Int64N(30000), HasCost: true,
+		Labels: map[string]string{"class": "benign", "model": fmt.Sprint("m", session%4)},
+	}
+}
+
 // manyRows makes rows that need every kind of dictionary, null and list.
 func manyRows(n int) []Row {
 	r := rand.New(rand.NewPCG(1, 2))

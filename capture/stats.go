@@ -42,7 +42,7 @@ type Count struct {
 type LabelStats struct {
 	Key      string `json:"key"`
 	Rows     int64  `json:"rows"`     // that have it
-	Distinct int64  `json:"distinct"` // values; counted up to MaxDistinct in each file's reader
+	Distinct int64  `json:"distinct"` // values, counted up to MaxDistinct
 }
 
 // MaxDistinct is up to where the distinct values of a label are counted.

@@ -172,6 +172,9 @@ func (t *table) close() error {
 	if err := t.fail(t.f.Sync()); err != nil {
 		return err
 	}
+	if err := t.fail(t.f.Close()); err != nil { // Windows does not rename an open file
+		return err
+	}
 	if err := t.fail(os.Rename(t.temp, t.path)); err != nil {
 		return err
 	}

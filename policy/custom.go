@@ -202,28 +202,30 @@ func CustomHits(s *Set, ms []CustomModule) Module {
 // moveCustom puts a module into the package own, and with it everything that it reads of data.
 func moveCustom(m *ast.Module, own string) error {
 	from, to := ast.MustParseRef(customPackage), ast.MustParseRef(own)
-	refs := 0
-	_, err := ast.TransformRefs(m, func(r ast.Ref) (ast.Value, error) {
-		if !r.HasPrefix(ast.DefaultRootRef) {
-			return r, nil
-		}
-		refs++
-		if r.HasPrefix(from) {
-			return to.Concat(r[len(from):]), nil
-		}
-		return to.Append(ast.StringTerm("data")).Concat(r[1:]), nil
-	})
-	if err != nil {
-		return err
+	m.Package.Path = to
+	refs, heads := 0, 0
+	for _, r := range m.Rules {
+		ast.WalkTerms(r, func(t *ast.Term) bool {
+			switch v := t.Value.(type) {
+			case ast.Ref:
+				if !v.HasPrefix(ast.DefaultRootRef) {
+					break
+				}
+				refs++
+				if v.HasPrefix(from) {
+					t.Value = to.Concat(v[len(from):])
+				} else {
+					t.Value = to.Append(ast.StringTerm("data")).Concat(v[1:])
+				}
+			case ast.Var:
+				if v.Equal(ast.DefaultRootDocument.Value) {
+					heads++
+				}
+			}
+			return false
+		})
 	}
-	vars := 0
-	ast.WalkVars(m, func(v ast.Var) bool {
-		if v == ast.DefaultRootDocument.Value {
-			vars++
-		}
-		return false
-	})
-	if vars > refs {
+	if refs != heads {
 		return fmt.Errorf("data can be read by its parts only")
 	}
 	return nil

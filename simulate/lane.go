@@ -18,6 +18,7 @@ type lane struct {
 	labels   []capture.StringColumn
 	counts   [][]*Counts // by label, by dictionary index + 1
 	combos   comboCache
+	known    map[combo]*resolved
 	cells    cellCache
 	sessions []*decide.Session // by dictionary index, for tenant sessionsOf
 	tenantOf []int32
@@ -57,13 +58,11 @@ func (b *batch) succeeded(i int) bool {
 }
 
 func (r *run) newLane() *lane {
-	return &lane{run: r, tally: newTally(len(r.set.Rules), len(r.src.labels))}
+	return &lane{run: r, tally: newTally(len(r.set.Rules), len(r.src.labels)), known: map[combo]*resolved{}}
 }
 
-// resolved is what the lane knows of a tenant, agent, tool and action that occur together in a batch.
+// resolved is what the lane knows of a tenant, agent, tool and action that occur together.
 type resolved struct {
-	key    [4]int32
-	used   bool
 	combo  combo
 	plan   *decide.Plan
 	counts *Counts
@@ -71,27 +70,32 @@ type resolved struct {
 	commit bool
 }
 
-// comboCache finds the plan of a row by its four dictionary indexes. It is direct-mapped: a miss costs a look-up by
+// comboCache finds what is known of a row by its four dictionary indexes. It is direct-mapped: a miss costs a look-up by
 // name, nothing else.
-type comboCache [1024]resolved
+type comboCache [1024]struct {
+	key [4]int32
+	of  *resolved
+}
 
 func (l *lane) resolve(i int) *resolved {
 	b := l.batch
 	key := [4]int32{b.Tenant.Index[i], b.Agent.Index[i], b.Tool.Index[i], b.Action.Index[i]}
 	h := uint32(key[0])*31 + uint32(key[1])*131 + uint32(key[2])*524287 + uint32(key[3])*8191
 	e := &l.combos[(h^h>>10)%uint32(len(l.combos))]
-	if e.used && e.key == key {
-		return e
+	if e.of == nil || e.key != key {
+		e.key, e.of = key, l.lookup(combo{l.run.src.tenant(b.Tenant.At(i)), b.Agent.At(i), b.Tool.At(i), b.Action.At(i)})
 	}
-	c := combo{l.run.src.tenant(b.Tenant.At(i)), b.Agent.At(i), b.Tool.At(i), b.Action.At(i)}
-	counts := l.tally.combos[c]
-	if counts == nil {
-		counts = new(Counts)
-		l.tally.combos[c] = counts
+	return e.of
+}
+
+func (l *lane) lookup(c combo) *resolved {
+	if r := l.known[c]; r != nil {
+		return r
 	}
 	plan := l.run.gate.Engine.Plan(c.tenant, c.agent, c.tool, c.action)
-	*e = resolved{key, true, c, plan, counts, l.run.table.tool(aegis.EscapeName(c.tool)), l.run.gate.NeedsCommit(plan)}
-	return e
+	r := &resolved{c, plan, new(Counts), l.run.table.tool(aegis.EscapeName(c.tool)), l.run.gate.NeedsCommit(plan)}
+	l.known[c], l.tally.combos[c] = r, r.counts
+	return r
 }
 
 // begin readies the lane for a batch: dictionary indexes of the last one mean nothing now.
@@ -123,7 +127,9 @@ func (l *lane) evaluate(b *batch) error {
 			}
 		}
 		e := l.resolve(i)
-		v, err := l.judge(e, i, &l.doc, b.parse(i, &l.doc))
+		bad := b.parse(i, &l.doc)
+		l.fill(&l.call, e, i, &l.doc)
+		v, err := l.judge(e, i, &l.call, bad)
 		if err != nil {
 			return err
 		}
@@ -133,10 +139,8 @@ func (l *lane) evaluate(b *batch) error {
 	return nil
 }
 
-// judge takes the call of row i along the gate's path. doc holds its arguments, unless they are bad.
-func (l *lane) judge(e *resolved, i int, doc *aegis.Doc, bad bool) (*decide.Verdict, error) {
-	c := &l.call
-	l.fill(c, e, i, doc)
+// judge takes the call of row i along the gate's path, unless its arguments are bad.
+func (l *lane) judge(e *resolved, i int, c *aegis.Call, bad bool) (*decide.Verdict, error) {
 	var v *decide.Verdict
 	if bad {
 		v = l.run.gate.Malformed(&l.scratch)
@@ -168,11 +172,12 @@ func (l *lane) session(e *resolved, i int) *decide.Session {
 	if k < 0 {
 		return nil
 	}
-	if s := l.sessions[k]; s != nil && l.tenantOf[k] == e.key[0] {
+	tenant := l.batch.Tenant.Index[i]
+	if s := l.sessions[k]; s != nil && l.tenantOf[k] == tenant {
 		return s
 	}
 	s := l.run.gate.Session(e.combo.tenant, l.batch.Session.Dict[k])
-	l.sessions[k], l.tenantOf[k] = s, e.key[0]
+	l.sessions[k], l.tenantOf[k] = s, tenant
 	return s
 }
 
@@ -239,7 +244,7 @@ func (l *lane) count(e *resolved, o aegis.Outcome, hits []aegis.Hit, i int) {
 	}
 	l.countLabels(o, i)
 	if k := b.Session.Index[i]; k >= 0 {
-		l.cells.count(l, e, k, o, b.minute(i))
+		l.cells.count(l, e, i, o)
 	} else {
 		l.countLoose(e, o)
 	}
@@ -309,15 +314,16 @@ type cellCache struct {
 	hash   sessionKey
 }
 
-func (cc *cellCache) count(l *lane, e *resolved, session int32, o aegis.Outcome, minute uint32) {
+func (cc *cellCache) count(l *lane, e *resolved, i int, o aegis.Outcome) {
+	session, tenant, minute := l.batch.Session.Index[i], l.batch.Tenant.Index[i], l.batch.minute(i)
 	for _, tool := range [2]int32{-1, e.tool} {
 		h := uint32(session)*2654435761 + uint32(tool+1)*40503
 		s := &cc.slots[h>>20]
-		if !s.used || s.session != session || s.tenant != e.key[0] || s.cell.tool != tool {
+		if !s.used || s.session != session || s.tenant != tenant || s.cell.tool != tool {
 			if s.used {
 				cc.spill(l, s.session, s.tenant, s.cell)
 			}
-			s.session, s.tenant, s.used, s.cell = session, e.key[0], true, cell{tool: tool}
+			s.session, s.tenant, s.used, s.cell = session, tenant, true, cell{tool: tool}
 		}
 		s.cell.count(o)
 		s.cell.last = max(s.cell.last, minute)

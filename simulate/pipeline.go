@@ -19,6 +19,8 @@ type chunk struct {
 	from, to int
 	docs     []aegis.Doc
 	bad      []bool
+	calls    []aegis.Call
+	known    []*resolved
 	outcomes []aegis.Outcome
 	ends     []int32 // of each call's hits
 	hits     []aegis.Hit
@@ -44,7 +46,8 @@ func (r *run) inOrder() error {
 	p := &pipeline{run: r, free: make(chan *chunk, chunks), parsed: make(chan *chunk, chunks), judged: make(chan *chunk, chunks),
 		quit: make(chan struct{})}
 	for range chunks {
-		p.free <- &chunk{docs: make([]aegis.Doc, chunkRows), bad: make([]bool, chunkRows)}
+		p.free <- &chunk{docs: make([]aegis.Doc, chunkRows), bad: make([]bool, chunkRows),
+			calls: make([]aegis.Call, chunkRows), known: make([]*resolved, chunkRows)}
 	}
 	errs := make(chan error, 3)
 	counter := r.newLane()
@@ -84,9 +87,10 @@ func (p *pipeline) take(from chan *chunk) *chunk {
 	}
 }
 
-// parse cuts batches into chunks and parses their arguments.
+// parse cuts batches into chunks and makes their calls.
 func (p *pipeline) parse(in stream) error {
 	defer close(p.parsed)
+	l := p.run.newLane()
 	for {
 		b, err := in.next()
 		if err != nil || b == nil {
@@ -95,6 +99,7 @@ func (p *pipeline) parse(in stream) error {
 		if err := p.run.ctx.Err(); err != nil {
 			return err
 		}
+		l.begin(b)
 		for from := 0; from == 0 || from < b.Rows; from += chunkRows {
 			c := p.take(p.free)
 			if c == nil {
@@ -102,7 +107,11 @@ func (p *pipeline) parse(in stream) error {
 			}
 			c.b, c.from, c.to = b, from, min(b.Rows, from+chunkRows)
 			for i := c.from; i < c.to; i++ {
-				c.bad[i-from] = b.Rejected[i] == capture.Accepted && b.parse(i, &c.docs[i-from])
+				if b.Rejected[i] == capture.Accepted {
+					doc, known := &c.docs[i-from], l.resolve(i)
+					c.bad[i-from], c.known[i-from] = b.parse(i, doc), known
+					l.fill(&c.calls[i-from], known, i, doc)
+				}
 			}
 			if err := p.send(p.parsed, c); err != nil {
 				return err
@@ -131,7 +140,7 @@ func (p *pipeline) judge() error {
 		for i := c.from; i < c.to; i++ {
 			o := aegis.Allow
 			if c.b.Rejected[i] == capture.Accepted {
-				v, err := l.judge(l.resolve(i), i, &c.docs[i-c.from], c.bad[i-c.from])
+				v, err := l.judge(c.known[i-c.from], i, &c.calls[i-c.from], c.bad[i-c.from])
 				if err != nil {
 					return err
 				}

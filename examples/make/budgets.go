@@ -48,7 +48,10 @@ func (t *traffic) research(day int, at time.Time) {
 	s := t.begin("question", at)
 	s.pause = 12 * time.Second
 	topic := pick(t.Rand, topics...)
-	tokens := 18000 + 5000*day + t.IntN(20000)
+	tokens := 15000 + 3000*day + t.IntN(18000)
+	if t.agent == "research-papers" {
+		tokens = 3 * tokens / 2 // papers are long
+	}
 	for i := range 2 + t.IntN(3) {
 		s.call(benign, "search/query", object("q", fmt.Sprintf("%s %d", topic, 2020+t.IntN(7))))
 		for range 1 + t.IntN(2) {

@@ -8,8 +8,8 @@ import (
 
 var services = []string{"checkout", "search", "accounts", "billing-api", "web/front", "mail-out"}
 
-// deploys is three weeks of a deploy agent. The clocks of Berlin go forward on the second Sunday, 29 March 2026: five
-// in the afternoon is 16:00 UTC before it and 15:00 after.
+// deploys is three weeks of a deploy agent. The clocks of Berlin go forward on the second Sunday, 29 March 2026: 16:20 UTC
+// is within working hours before it, and after hours from then on.
 func deploys() []capture.Row {
 	t := newTraffic(4, "acme", "deploy-agent", "eu-central-1")
 	for i, day := range weekdays(date(time.March, 16), 15) {
@@ -30,6 +30,8 @@ func deploys() []capture.Row {
 	for _, day := range []time.Time{date(time.March, 21), date(time.March, 29)} {
 		t.weekend(day)
 	}
+	t.late(benign, at(date(time.March, 18), 16, 20))
+	t.late(risky, at(date(time.April, 1), 16, 20))
 	t.stagingStorm(at(date(time.March, 26), 9, 0))
 	return t.rows
 }
@@ -165,6 +167,13 @@ func (t *traffic) weekend(day time.Time) {
 	s.deploy(benign, deployment(t.image("search"), "staging", 1))
 	s.deploy(risky, deployment(t.image("search"), "production", 4))
 	s.call(benign, "kubernetes/rollback", object("environment", "production", "service", "accounts"))
+}
+
+// late deploys what was tested, at the end of the day.
+func (t *traffic) late(class string, at time.Time) {
+	s := t.begin("late", at)
+	s.test(benign, "make test")
+	s.deploy(class, deployment(t.image("accounts"), "production", 4))
 }
 
 // stagingStorm is a loop that deploys every commit of a long branch.

@@ -185,7 +185,7 @@ func (t *traffic) leaks(i int, day time.Time) {
 // harvest reads record after record at night, at a pace that no round has.
 func (t *traffic) harvest(at time.Time) {
 	s := t.begin("harvest", at)
-	s.pause = 600 * time.Millisecond
+	s.pause = 300 * time.Millisecond
 	for range 90 {
 		s.read(attack, t.patient())
 	}
