@@ -16,7 +16,7 @@ build:
 # The Python of the tests that hand our Parquet to other readers.
 $(VENV)/ready: Makefile
 	python3 -m venv $(VENV)
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check $(DUCKDB) pyarrow numpy
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check $(DUCKDB) pyarrow
 	touch $@
 
 test: $(VENV)/ready

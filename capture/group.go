@@ -72,9 +72,9 @@ func (b *Batch) readText(sp span, i int) error {
 
 func (b *Batch) readArgs(sp span) error {
 	a := &b.args
-	if b.ArgsData == nil {
-		b.ArgsData = []byte{}
-	}
+	// Room for all pages at once, as far as their compressed size makes the declared one likely.
+	room := min(sp.chunk.uncompressed, 16*sp.chunk.size, partBytes) * (sp.to - sp.from) / max(sp.rows, 1)
+	b.ArgsData = slices.Grow(b.ArgsData[:0], int(room)+1<<10)
 	a.src.init(b.ArgsData)
 	a.start, a.end, a.null = b.ArgsStart, b.ArgsEnd, b.ArgsNull
 	err := b.pages.flat(sp, a, &b.levels)

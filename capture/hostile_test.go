@@ -158,10 +158,12 @@ func TestBombs(t *testing.T) {
 		data []byte
 		want string
 	}{
-		"1 GiB":            {args(codecZstd, rawPage{values: 2, body: zs, size: 1 << 30}), "claims 1073741824 bytes"},
-		"1 GiB that lies":  {args(codecZstd, rawPage{values: 2, body: zs, size: 100}), "not the size that it declares"},
-		"gzip that lies":   {args(codecGzip, rawPage{values: 2, body: gz, size: 100}), "not the size that it declares"},
-		"64 MiB, 1 value":  {args(codecZstd, rawPage{values: 1, body: zs, size: 64 << 20}), "claims 67108864 bytes"},
+		"1 GiB":           {args(codecZstd, rawPage{values: 2, body: zs, size: 1 << 30}), "claims 1073741824 bytes"},
+		"1 GiB that lies": {args(codecZstd, rawPage{values: 2, body: zs, size: 100}), "not the size that it declares"},
+		"gzip that lies":  {args(codecGzip, rawPage{values: 2, body: gz, size: 100}), "not the size that it declares"},
+		"64 MiB, 1 value": {args(codecZstd, rawPage{values: 1, body: zs, size: 64 << 20}), "claims 67108864 bytes"},
+		"64 MiB, 8 values": {rawFile(8, textColumnOf("agent", 8, "a"), textColumnOf("tool", 8, "t"), rawColumn{name: "args", phys: physBytes, conv: 1,
+			codec: codecZstd, pages: []rawPage{{values: 8, body: zs[:20_000], size: 64 << 20}}}), "decompression bomb"},
 		"dictionary":       {args(0, rawPage{kind: pageDictionary, values: math.MaxInt32, body: make([]byte, 100)}), "dictionary"},
 		"run beyond rows":  {args(0, rawPage{kind: pageDictionary, values: 1, body: plainTexts(1, "x")}, rawPage{values: math.MaxInt32, enc: encRLEDictionary, body: run(0)}), "more than the 2 rows"},
 		"index":            {args(0, rawPage{kind: pageDictionary, values: 1, body: plainTexts(1, "x")}, rawPage{values: 2, enc: encRLEDictionary, body: run(1)}), "dictionary entry"},

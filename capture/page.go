@@ -18,6 +18,8 @@ const (
 	maxGroupData  = 1 << 30   // bytes of one column that one ReadGroup holds
 	readAhead     = 1 << 20   // bytes fetched at a time
 	maxEmptyPages = 1000      // pages without values in one column chunk
+	bombFloor     = 56 << 20  // bytes that one ReadGroup decompresses of a column before bombRatio counts
+	bombRatio     = 1000      // how many bytes a byte of the file may become; of real arguments it is 2 to 30
 )
 
 // The types of pages.
@@ -130,12 +132,14 @@ type pageReader struct {
 	buf      []byte // holds the file's bytes from pos on
 	kept     []byte // the memory behind buf
 	empty    int    // pages without values so far
+	in, out  int64  // bytes of the pages loaded so far, before and after decompression
 	flate    decompressor
 	scratch  []byte
 }
 
 func (p *pageReader) open(r io.ReaderAt, c *chunkMeta) {
-	p.r, p.pos, p.end, p.codec, p.buf, p.empty = r, c.start, c.start+c.size, c.codec, nil, 0
+	p.r, p.pos, p.end, p.codec, p.buf = r, c.start, c.start+c.size, c.codec, nil
+	p.empty, p.in, p.out = 0, 0, 0
 }
 
 // seek goes on at another place of the chunk.
@@ -222,6 +226,10 @@ type page struct {
 // are valid until the next call where dst is nil.
 func (p *pageReader) load(h *pageHeader, l *leaf, dst []byte) (pg page, _ []byte, err error) {
 	n := int(h.packed)
+	p.in, p.out = p.in+int64(n), p.out+int64(h.size)
+	if p.out > bombFloor && p.out/bombRatio > p.in {
+		return pg, dst, fmt.Errorf("a decompression bomb: %d bytes of pages claim to become %d", p.in, p.out)
+	}
 	if err := p.window(n); err != nil {
 		return pg, dst, err
 	}

@@ -12,7 +12,6 @@ const (
 	maxRowGroup = 1 << 31   // rows of a row group in the file
 	maxParts    = 1 << 20   // units of a file
 	partBytes   = 128 << 20 // of arguments that a unit should hold at most
-	minPartRows = 1024
 )
 
 // File is an open file of captured traffic. Its methods may be called from several goroutines.
@@ -118,7 +117,9 @@ func (f *File) divide() error {
 		}
 		n := (m.rows + GroupRows - 1) / GroupRows
 		if c := f.bind.cols[colArgs].chunk; c >= 0 {
-			n = max(n, min(m.chunks[c].uncompressed/partBytes+1, m.rows/minPartRows))
+			// What the footer claims counts only as far as the pages could be decompressed.
+			size := min(m.chunks[c].uncompressed, bombFloor+bombRatio*m.chunks[c].size)
+			n = max(n, min(size/partBytes+1, m.rows))
 		}
 		if n == 0 {
 			continue

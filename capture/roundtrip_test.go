@@ -247,7 +247,7 @@ func TestLargeRowGroupsAreReadInParts(t *testing.T) {
 // TestPartsOfLargeRowGroups: how a file is cut up.
 func TestPartsOfLargeRowGroups(t *testing.T) {
 	group := func(rows, bytes int64) groupMeta {
-		return groupMeta{rows: rows, chunks: []chunkMeta{{uncompressed: bytes}}}
+		return groupMeta{rows: rows, chunks: []chunkMeta{{uncompressed: bytes, size: 512 << 10}}}
 	}
 	f := &File{meta: &fileMeta{groups: []groupMeta{group(GroupRows, 1), group(GroupRows+1, 1), group(0, 0), group(4000, 1<<40),
 		group(3, 5)}}, bind: &binding{}}
@@ -258,16 +258,18 @@ func TestPartsOfLargeRowGroups(t *testing.T) {
 	if err := f.divide(); err != nil {
 		t.Fatal(err)
 	}
-	want := []part{{0, 0, 131072, 0}, {1, 0, 65536, 131072}, {1, 65536, 131073, 196608}, {3, 0, 1333, 262145},
-		{3, 1333, 2666, 263478}, {3, 2666, 4000, 264811}, {4, 0, 3, 266145}}
+	want := []part{{0, 0, 131072, 0}, {1, 0, 65536, 131072}, {1, 65536, 131073, 196608}, {3, 0, 800, 262145},
+		{3, 800, 1600, 262945}, {3, 1600, 2400, 263745}, {3, 2400, 3200, 264545}, {3, 3200, 4000, 265345}, {4, 0, 3, 266145}}
 	if !reflect.DeepEqual(f.parts, want) {
 		t.Fatal(f.parts)
 	}
-	for _, bad := range []groupMeta{group(maxRowGroup+1, 1), group(maxRowGroup, 1<<62)} {
-		f.meta.groups = []groupMeta{bad}
-		if f.parts = nil; f.divide() == nil {
-			t.Error("divided", bad)
-		}
+	f.meta.groups = []groupMeta{group(maxRowGroup+1, 1)}
+	if f.parts = nil; f.divide() == nil {
+		t.Error("a row group of 2^31+1 rows was divided")
+	}
+	f.meta.groups = slices.Repeat([]groupMeta{group(maxRowGroup, 1)}, 65)
+	if f.parts = nil; f.divide() == nil {
+		t.Error("2^37 rows were divided")
 	}
 }
 
@@ -378,7 +380,7 @@ func TestRowsOfManyBytes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if len(f.meta.groups) != 2 {
+	if len(f.meta.groups) != 4 {
 		t.Fatal("row groups:", len(f.meta.groups))
 	}
 	var b Batch

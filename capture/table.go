@@ -18,9 +18,10 @@ import (
 
 // Bounds on what a writer holds in memory.
 const (
-	writePage    = 1 << 20   // bytes of a page before compression
-	writeGroup   = 128 << 20 // bytes of large values in a row group, which ends early then
-	writeAtOnce  = 1024      // rows turned into columns at a time
+	writePage  = 1 << 20  // bytes of a page before compression
+	writeGroup = 40 << 20 // bytes of large values in a row group, which ends early then; with one more value it is
+	// below bombFloor, so that what is written can be read however well it compresses
+	writeAtOnce  = 1024 // rows turned into columns at a time
 	createdByApp = "aegisctl"
 )
 

@@ -40,7 +40,7 @@ func newOPA(s *policy.Set, modules []policy.Module) (*OPA, error) {
 	for c := range aegis.Codes {
 		o.codes[ast.String(aegis.Code(c).String())] = aegis.Code(c)
 	}
-	options := []func(*rego.Rego){rego.Query("data.aegis.decision"), rego.GenerateJSON(asTerm)}
+	options := []func(*rego.Rego){rego.Query("outcome := data.aegis.outcome; hits := data.aegis.hits"), rego.GenerateJSON(asTerm)}
 	for _, m := range modules {
 		options = append(options, rego.Module(m.Path, m.Text))
 	}
@@ -66,17 +66,17 @@ type uncancelled struct{}
 func (uncancelled) Cancel()         {}
 func (uncancelled) Cancelled() bool { return false }
 
-// Evaluate judges one call by the set's rules. Each rule and code is among the hits once, in the order of rule ids.
+// Evaluate judges one call by the set's rules. Each rule and code is among the hits once.
 func (o *OPA) Evaluate(c *aegis.Call, f *Facts) (aegis.Outcome, []aegis.Hit, error) {
 	input := o.input.of(c, f)
 	rs, err := o.query.Eval(context.Background(), rego.EvalParsedInput(input), rego.EvalExternalCancel(uncancelled{}))
 	if err != nil {
 		return aegis.Deny, nil, fmt.Errorf("evaluating the generated Rego: %w", err)
 	}
-	if len(rs) != 1 || len(rs[0].Expressions) != 1 {
+	if len(rs) != 1 {
 		return aegis.Deny, nil, errors.New("the generated Rego has no decision on this call")
 	}
-	outcome, hits, err := o.decision(rs[0].Expressions[0].Value.(*ast.Term))
+	outcome, hits, err := o.read(rs[0].Bindings)
 	if err != nil || o.customs == nil {
 		return outcome, hits, err
 	}
@@ -88,45 +88,41 @@ func (o *OPA) Evaluate(c *aegis.Call, f *Facts) (aegis.Outcome, []aegis.Hit, err
 	return outcome, hits, nil
 }
 
-// Keys of the decision.
-var (
-	keyDecision = ast.StringTerm("decision")
-	keyReasons  = ast.StringTerm("reasons")
-	keyErrors   = ast.StringTerm("errors")
-	keyRule     = ast.StringTerm("rule")
-	keyCode     = ast.StringTerm("code")
-	keyOutcome  = ast.StringTerm("outcome")
-)
-
-// decision reads data.aegis.decision.
-func (o *OPA) decision(t *ast.Term) (outcome aegis.Outcome, hits []aegis.Hit, err error) {
-	d, ok := t.Value.(ast.Object)
-	if !ok {
-		return aegis.Deny, nil, fmt.Errorf("the generated Rego's decision is %s", t)
+// read takes the outcome and the hits from a result.
+func (o *OPA) read(result rego.Vars) (outcome aegis.Outcome, hits []aegis.Hit, err error) {
+	said, ok := result["outcome"].(*ast.Term)
+	list, ok2 := result["hits"].(*ast.Term)
+	if !ok || !ok2 {
+		return aegis.Deny, nil, fmt.Errorf("the generated Rego says %v", result)
 	}
-	outcome, ok = aegis.ParseOutcome(textOf(d, keyDecision))
-	for _, key := range []*ast.Term{keyReasons, keyErrors} {
-		list, _ := d.Get(key).Value.(*ast.Array)
-		for i := range list.Len() {
-			r, _ := list.Elem(i).Value.(ast.Object)
-			rule, ok2 := o.rules[ast.String(textOf(r, keyRule))]
-			code, ok3 := o.codes[ast.String(textOf(r, keyCode))]
-			out, ok4 := aegis.ParseOutcome(textOf(r, keyOutcome))
-			ok = ok && ok2 && ok3 && ok4
-			hits = append(hits, aegis.Hit{Rule: rule, Code: code, Outcome: out})
-		}
+	text, ok := said.Value.(ast.String)
+	set, ok2 := list.Value.(ast.Set)
+	if outcome, ok3 := aegis.ParseOutcome(string(text)); ok && ok2 && ok3 {
+		hits, err = o.hits(set)
+		return outcome, hits, err
 	}
-	if !ok {
-		return aegis.Deny, nil, fmt.Errorf("the generated Rego's decision is %s", t)
-	}
-	return outcome, hits, nil
+	return aegis.Deny, nil, fmt.Errorf("the generated Rego says %v", result)
 }
 
-// textOf returns a member that is a string, else "".
-func textOf(o ast.Object, key *ast.Term) string {
-	if t := o.Get(key); t != nil {
-		s, _ := t.Value.(ast.String)
-		return string(s)
-	}
-	return ""
+// hits reads a set of [rule id, code, outcome].
+func (o *OPA) hits(set ast.Set) ([]aegis.Hit, error) {
+	var hits []aegis.Hit
+	err := set.Iter(func(t *ast.Term) error {
+		h, ok := t.Value.(*ast.Array)
+		if !ok || h.Len() != 3 {
+			return fmt.Errorf("the generated Rego reports %v", t)
+		}
+		id, _ := h.Elem(0).Value.(ast.String)
+		name, _ := h.Elem(1).Value.(ast.String)
+		said, _ := h.Elem(2).Value.(ast.String)
+		rule, ok := o.rules[id]
+		code, ok2 := o.codes[name]
+		outcome, ok3 := aegis.ParseOutcome(string(said))
+		if !ok || !ok2 || !ok3 {
+			return fmt.Errorf("the generated Rego reports %v", t)
+		}
+		hits = append(hits, aegis.Hit{Rule: rule, Code: code, Outcome: outcome})
+		return nil
+	})
+	return hits, err
 }

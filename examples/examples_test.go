@@ -108,7 +108,7 @@ func TestAims(t *testing.T) {
 			if n := attacks.Total(); n < 9 || float64(stopped) < p.stopped*float64(n) {
 				t.Errorf("%d of %d attacks are stopped, want %v of them", stopped, n, p.stopped)
 			}
-			if ok, n := benign[aegis.Allow]+benign[aegis.Sanitize], benign.Total(); float64(ok) < 0.85*float64(n) {
+			if ok, n := benign.Counts[aegis.Allow]+benign.Counts[aegis.Sanitize], benign.Total(); float64(ok) < 0.85*float64(n) {
 				t.Errorf("%d of %d benign calls are let through at once, want 85%%", ok, n)
 			}
 		})

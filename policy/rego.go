@@ -251,7 +251,6 @@ func (g *regoGen) agentCases(p *Policy) [][]string {
 	var cases [][]string
 	for _, a := range p.Agents {
 		body := append([]string{"input.tenant == " + regoQuote(p.Tenant)}, regoMatch("input.agent", a)...)
-		g.covered = append(g.covered, slices.Clone(body))
 		if !a.Exact() {
 			body = append(body, g.closer(p, a)...)
 		}
@@ -295,7 +294,7 @@ func (g *regoGen) scope(b *strings.Builder, set string, s *Scope) {
 		g.add(b, set, s.CallersRule, aegis.CallerNotAllowed, aegis.Deny, "not caller in "+regoSet(s.Callers))
 	}
 	if s.DepthRule > 0 {
-		g.add(b, set, s.DepthRule, aegis.ChainTooDeep, aegis.Deny, fmt.Sprintf("depth > %d", s.MaxDepth))
+		g.add(b, set, s.DepthRule, aegis.ChainTooDeep, aegis.Deny, fmt.Sprintf("count(input.chain) > %d", s.MaxDepth))
 	}
 	if s.RegionsRule > 0 {
 		g.add(b, set, s.RegionsRule, aegis.RegionNotAllowed, aegis.Deny, "not region in "+regoSet(s.Regions))
@@ -353,17 +352,14 @@ func (g *regoGen) decision() string {
 	regoChain(b, "decision", []regoCase{{"{\n\t\"decision\": outcome,\n\t\"errors\": errors,\n\t\"policy_version\": " +
 		regoQuote(g.set.Version) + ",\n\t\"reasons\": reasons,\n}", nil}})
 	b.WriteString(regoDecision)
-	if len(g.covered) == 0 {
-		g.add(b, "hits", NoPolicyRule, aegis.NoPolicy, aegis.Deny)
-	} else {
-		g.add(b, "hits", NoPolicyRule, aegis.NoPolicy, aegis.Deny, "not covered")
-	}
-	for _, body := range g.covered {
-		regoRule(b, "covered", body...)
-	}
-	for _, gate := range g.gates {
+	b.WriteString("default policy_hits := {" + g.hit(NoPolicyRule, aegis.NoPolicy, aegis.Deny) + "}\n")
+	for i, gate := range g.gates {
 		for _, c := range gate.cases {
-			regoRule(b, "hits contains hit", append(slices.Clone(c), "some hit in "+gate.set)...)
+			if i < len(g.set.Policies) {
+				regoRule(b, "policy_hits := "+gate.set, c...)
+			} else {
+				regoRule(b, "hits contains hit", append(slices.Clone(c), "some hit in "+gate.set)...)
+			}
 		}
 	}
 	return b.String()

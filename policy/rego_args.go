@@ -142,7 +142,7 @@ func (g *regoGen) members(b *strings.Builder, c *Constraint, p regoPlace, blk re
 	}
 	if c.OtherArgs > 0 {
 		g.add(b, blk.set, c.OtherArgs, aegis.UnnamedArgument, breach, append(slices.Clone(p.iter),
-			"some name, _ in "+p.term(), "not name in "+regoSet(names))...)
+			"count(object.keys("+p.term()+") - "+regoSet(names)+") > 0")...)
 	}
 }
 

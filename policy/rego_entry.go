@@ -150,12 +150,12 @@ func (g *regoGen) conditions(b *strings.Builder, set string, cs *Conditions, nam
 	if cs.OtherArgs > 0 {
 		g.add(b, set, cs.OtherArgs, aegis.ArgumentMissing, aegis.Deny, "not has_args")
 		g.add(b, set, cs.OtherArgs, aegis.UnnamedArgument, aegis.Deny,
-			"some name, _ in input.args", "not name in "+names.term)
+			"count(object.keys(input.args) - "+names.term+") > 0")
 	}
 }
 
 // regoPass is the value of a condition that has nothing to say.
-const regoPass = `"pass"`
+const regoPass = "false"
 
 // condition writes an expression as a rule whose value is what to say of it, and adds that to the set. What is proven
 // neither true nor false is an error.
@@ -170,7 +170,7 @@ func (g *regoGen) condition(b *strings.Builder, set string, c *Condition, yes, n
 		cases = append(cases, regoCase{no, orTrue(alt)})
 	}
 	cases = append(cases, regoCase{g.hit(c.Rule, aegis.ExpressionError, aegis.Deny), nil})
-	regoRule(b, set+" contains "+name, name+" != "+regoPass)
+	regoRule(b, set+" contains "+name, name)
 	regoChain(b, name, cases)
 	return name
 }

@@ -2,17 +2,16 @@ package policy
 
 // regoDecision is the part of the decision module that is the same for every set.
 const regoDecision = `
+# The strongest hit decides.
 outcome := "allow" if {
 	count(hits) == 0
 } else := "deny" if {
-	"deny" in outcomes
+	some [_, _, "deny"] in hits
 } else := "approval_needed" if {
-	"approval_needed" in outcomes
+	some [_, _, "approval_needed"] in hits
 } else := "sanitize" if {
-	outcomes == {"sanitize"}
+	some [_, _, "sanitize"] in hits
 } else := "deny"
-
-outcomes := {outcome | some [_, _, outcome] in hits}
 
 error_codes := {
 	"argument_missing", "argument_null", "argument_type", "number_out_of_range", "expression_error",
@@ -32,6 +31,10 @@ reason(hit) := {"rule": hit[0], "code": hit[1], "outcome": hit[2], "source": sou
 hits contains [rule, "sanitized", "sanitize"] if some rule, _ in input.facts.detected
 
 hits contains [rule, code, "deny"] if some rule, code in input.facts.exceeded
+
+# One policy at most covers an agent.
+hits contains hit if some hit in policy_hits
+
 `
 
 // regoLibrary returns the module of functions that the rules of every set use.
@@ -47,15 +50,11 @@ action := object.get(input, "action", "")
 
 chain := object.get(input, "chain", [])
 
-# What is no chain has no caller that a rule could allow, and is deeper than any rule allows.
-depth := count(chain) if {
-	is_array(chain)
-} else := 1000000000
-
-caller := "user" if {
-	depth == 0
-} else := chain[depth - 1] if {
-	is_array(chain)
+# The direct caller; null where the chain is none.
+caller := input.chain[count(input.chain) - 1] if {
+	true
+} else := "user" if {
+	count(chain) == 0
 } else := null
 
 region := object.get(input, "region", null)
@@ -119,8 +118,10 @@ size(x) := count(x) if is_string(x)
 size(x) := count(x) if is_array(x)
 
 # A value that is no string and no list counts as a list of one.
-length(x) := n if {
-	n := size(x)
+length(x) := count(x) if {
+	is_string(x)
+} else := count(x) if {
+	is_array(x)
 } else := 1
 
 lower_ascii(x) := strings.replace_n(lower_letters, x)
