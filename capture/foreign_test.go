@@ -102,6 +102,9 @@ func compareRows(t *testing.T, want, got []Row) {
 
 // TestForeignFiles reads what DuckDB and pyarrow write, in every physical layout that they have.
 func TestForeignFiles(t *testing.T) {
+	if testing.Short() {
+		t.Skip("reads 165,000 rows; TestForeignSamples reads some")
+	}
 	dir := t.TempDir()
 	t.Logf("%s", python(t, "testdata/foreign.py", dir))
 	data, err := os.ReadFile(filepath.Join(dir, "rows.jsonl"))
@@ -220,6 +223,9 @@ func look(t *testing.T, path string) (s seen) {
 
 // TestDuckDBReadsWhatWeWrite compares types, counts and sums.
 func TestDuckDBReadsWhatWeWrite(t *testing.T) {
+	if testing.Short() {
+		t.Skip("writes 136,000 rows")
+	}
 	path := filepath.Join(t.TempDir(), "t.parquet")
 	rows := manyRows(GroupRows + 5000)
 	writeRows(t, path, rows)

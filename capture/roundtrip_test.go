@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/parquet-go/parquet-go"
@@ -147,6 +148,9 @@ func manyRows(n int) []Row {
 
 // TestManyRowGroups writes more than one row group and reads them in parts of every kind of column set.
 func TestManyRowGroups(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compares 200,000 rows")
+	}
 	rows := manyRows(GroupRows + 70_000)
 	path := filepath.Join(t.TempDir(), "t.parquet")
 	writeRows(t, path, rows)
@@ -199,7 +203,7 @@ func writeSmallPages(t *testing.T, path string, version int, rows []Row) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.t.w = parquet.NewWriter(w.t.buf, parquet.NewSchema("call", parquet.SchemaOf(fileRow{})), parquet.PageBufferSize(900),
+	w.t.w = parquet.NewGenericWriter[any](w.t.buf, parquet.NewSchema("call", parquet.SchemaOf(fileRow{})), parquet.PageBufferSize(900),
 		parquet.DataPageVersion(version), parquet.KeyValueMetadata(footerSumKey, footerSumBlank), parquet.Compression(&parquet.Snappy))
 	w.t.cols = w.t.w.ColumnWriters()
 	for len(rows) > 0 {
@@ -242,6 +246,40 @@ func TestLargeRowGroupsAreReadInParts(t *testing.T) {
 			t.Error("no page is remembered")
 		}
 	}
+}
+
+// TestReadersAtTheSameTime: several goroutines, each with its own Batch, share a File and what it remembers of pages.
+func TestReadersAtTheSameTime(t *testing.T) {
+	rows := manyRows(4000)
+	path := filepath.Join(t.TempDir(), "t.parquet")
+	writeSmallPages(t, path, 1, rows)
+	f, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	f.divideEvery(300)
+	var wg sync.WaitGroup
+	for w := range 4 {
+		wg.Go(func() {
+			var b Batch
+			for i := range f.NumGroups() {
+				g := (i*7 + w) % f.NumGroups()
+				if err := f.ReadGroup(g, AllColumns, &b); err != nil {
+					t.Error(err)
+					return
+				}
+				for k := range b.Rows {
+					var got Row
+					if b.Row(k, &got); !reflect.DeepEqual(got, asRead(rows[b.Start+int64(k)])) {
+						t.Errorf("row %d of group %d differs", k, g)
+						return
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // TestPartsOfLargeRowGroups: how a file is cut up.

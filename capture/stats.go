@@ -105,13 +105,13 @@ func ComputeStats(paths ...string) (*Stats, error) {
 
 // tally adds up what Stats reports.
 type tally struct {
-	seed                                             maphash.Seed
-	rejected, agents, tools, actions, coverage, args map[string]int64
-	nulls                                            [columnCount]int64
-	timed, first, last                               int64
-	sessions                                         map[uint64]struct{}
-	labels                                           map[string]*labelTally
-	lengths                                          map[int64]int64 // rows by bytes of args
+	seed                                       maphash.Seed
+	rejected, agents, tools, actions, coverage map[string]int64
+	nulls                                      [columnCount]int64
+	timed, first, last                         int64
+	sessions                                   map[uint64]struct{}
+	labels                                     map[string]*labelTally
+	lengths                                    map[int64]int64 // rows by bytes of args
 }
 
 type labelTally struct {

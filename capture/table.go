@@ -32,7 +32,7 @@ type table struct {
 	path, temp string
 	f          *os.File
 	buf        *bufio.Writer
-	w          *parquet.Writer
+	w          *parquet.GenericWriter[any]
 	cols       []*parquet.ColumnWriter
 	vals       []parquet.Value
 	rows       int64
@@ -75,7 +75,7 @@ func newTable(path, name string, model any) (*table, error) {
 			options = append(options, parquet.SkipPageBounds(path...))
 		}
 	}
-	t.w = parquet.NewWriter(t.buf, options...)
+	t.w = parquet.NewGenericWriter[any](t.buf, options...)
 	t.cols = t.w.ColumnWriters()
 	return t, nil
 }

@@ -10,13 +10,12 @@ import (
 
 // block is one conditions block, ready to evaluate.
 type block struct {
-	approvals  []*condition
-	args       []*constraint
-	other      policy.RuleID
-	named      map[string]bool
-	require    []*condition
-	deny       []*condition
-	usesLifted bool
+	approvals []*condition
+	args      []*constraint
+	other     policy.RuleID
+	named     map[string]bool
+	require   []*condition
+	deny      []*condition
 }
 
 type condition struct {
@@ -26,9 +25,8 @@ type condition struct {
 
 // constraint is what must hold of one argument, ready to evaluate.
 type constraint struct {
-	slot     int      // of a top-level argument, or -1: then the path is walked from the parent
-	name     string   // the member, below the parent
-	rest     []string // from the slot on, for dotted paths
+	slot     int    // of a top-level argument, or -1: then the path is walked from the parent
+	name     string // the member, below the parent
 	optional bool
 	breach   aegis.Outcome // deny, or approval_needed
 	lifters  uint64        // approval conditions that lift a breach of max or min

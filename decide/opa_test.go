@@ -1,7 +1,14 @@
 package decide
 
 import (
+	"reflect"
+	"slices"
 	"testing"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/format"
+	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/storage/inmem"
 
 	"github.com/aegisctl/aegis"
 	"github.com/aegisctl/aegis/policy"
@@ -78,4 +85,94 @@ func BenchmarkOPA(b *testing.B) {
 			}
 		})
 	}
+}
+
+// compiled prepares data.aegis.decision of modules.
+func compiled(t *testing.T, modules []policy.Module, options ...func(*rego.Rego)) rego.PreparedEvalQuery {
+	options = append(options, rego.Query("data.aegis.decision"))
+	for _, m := range modules {
+		options = append(options, rego.Module(m.Path, m.Text))
+	}
+	q, err := rego.New(options...).PrepareForEval(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return q
+}
+
+// TestRegoIsClean compiles generated Rego as strictly as OPA can, and reformats it.
+func TestRegoIsClean(t *testing.T) {
+	r := newDiffRand(5, 0)
+	for i := range 6 {
+		s := exprSet(r.admitted(anyCondition, 100))
+		if i%2 == 0 {
+			if _, s = r.set(t.TempDir()); s == nil {
+				continue
+			}
+		}
+		modules := policy.Rego(s)
+		compiled(t, modules, rego.Strict(true))
+		if again := policy.Rego(s); !slices.Equal(modules, again) {
+			t.Error("the same set comes out as other text")
+		}
+		for _, m := range modules {
+			if _, err := format.SourceWithOpts(m.Path, []byte(m.Text), format.Opts{RegoVersion: ast.RegoV1}); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
+// TestRegoDecision holds the decision object against the hits that make it, in the form that a bundle has: with the
+// places of rules as data, and policies' own Rego.
+func TestRegoDecision(t *testing.T) {
+	s := benchSet(t)
+	p := s.Policies[0]
+	p.Custom = []*policy.Custom{{File: "own.rego", Rule: policy.RuleID(len(s.Rules)),
+		Source: "package aegis.custom\n\nimport rego.v1\n\napproval_needed contains \"big\" if input.args.amount > 4000\n"}}
+	s.Rules = append(s.Rules, policy.Rule{ID: "acme/finance-agent#rego[0]"})
+	own, err := s.CustomRego()
+	if err != nil {
+		t.Fatal(err)
+	}
+	modules := append(policy.Rego(s), policy.CustomHits(s, own))
+	for _, m := range own {
+		modules = append(modules, m.Module)
+	}
+	sources := map[string]any{}
+	for _, r := range s.Rules {
+		sources[r.ID] = r.Pos.String()
+	}
+	q := compiled(t, modules, rego.Store(inmem.NewFromObject(map[string]any{"aegis": map[string]any{"sources": sources}})))
+	e, err := newEngines(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range benchCalls {
+		c := benchCall(t, name)
+		rs, err := q.Eval(t.Context(), rego.EvalParsedInput(newInputs(s).of(c, &Facts{})))
+		if err != nil || len(rs) != 1 {
+			t.Fatal(rs, err)
+		}
+		v := e.native.Evaluate(new(Scratch), e.native.Plan(c.Tenant, c.Agent, c.Tool, c.Action), c, &Facts{})
+		reasons, errs := e.native.Explain(c, v)
+		want := map[string]any{"decision": v.Outcome.String(), "policy_version": s.Version, "reasons": e.written(v, reasons), "errors": e.written(v, errs)}
+		if got := rs[0].Expressions[0].Value; !reflect.DeepEqual(got, want) {
+			t.Errorf("%s:\ngot  %v\nwant %v", name, got, want)
+		}
+	}
+}
+
+// written turns reasons into what Rego says of them.
+func (e *engines) written(v *Verdict, reasons []aegis.Reason) []any {
+	list := []any{}
+	for _, r := range reasons {
+		for _, h := range v.Hits {
+			if e.set.Rules[h.Rule].ID == r.Rule && h.Code == r.Code {
+				list = append(list, map[string]any{"rule": r.Rule, "code": r.Code.String(), "outcome": h.Outcome.String(),
+					"source": e.set.Rules[h.Rule].Pos.String()})
+			}
+		}
+	}
+	return list
 }
