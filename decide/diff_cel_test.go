@@ -334,11 +334,7 @@ func celLinks() cel.EnvOption {
 		if !ok {
 			return errKind
 		}
-		hosts := []string{}
-		for _, h := range policyLinks(re, string(s)) {
-			hosts = append(hosts, h)
-		}
-		return types.DefaultTypeAdapter.NativeToValue(hosts)
+		return types.DefaultTypeAdapter.NativeToValue(append([]string{}, policyLinks(re, string(s))...))
 	})
 }
 

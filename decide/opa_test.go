@@ -3,6 +3,7 @@ package decide
 import (
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -175,4 +176,45 @@ func (e *engines) written(v *Verdict, reasons []aegis.Reason) []any {
 		}
 	}
 	return list
+}
+
+// TestRegoOddInput gives the generated Rego what a stock OPA may be asked: envelopes with parts left out or of another
+// type. There is always a decision; what is left out means what it means to every door, and nothing odd is allowed.
+func TestRegoOddInput(t *testing.T) {
+	q := compiled(t, policy.Rego(benchSet(t)))
+	const call = `"tenant":"acme","agent":"finance-agent","tool":"stripe-payments","action":"create_payment"`
+	args := `"args":` + benchCalls["allow"]
+	for _, c := range []struct{ input, want string }{
+		{`{` + call + `,` + args + `,"chain":[],"facts":{}}`, "allow"},
+		{`{` + call + `,` + args + `}`, "allow"},
+		{`{` + call + `,` + args + `,"chain":null}`, "deny"},
+		{`{` + call + `,` + args + `,"chain":"user"}`, "deny"},
+		{`{` + call + `,` + args + `,"chain":{"a":"user"}}`, "deny"},
+		{`{` + call + `,` + args + `,"chain":[null]}`, "deny"},
+		{`{` + call + `,` + args + `,"chain":["user",["user"]]}`, "deny"},
+		{`{` + call + `}`, "deny"},
+		{`{` + call + `,"args":null}`, "deny"},
+		{`{` + call + `,"args":[]}`, "deny"},
+		{`{` + call + `,"args":"x"}`, "deny"},
+		{`{` + args + `}`, "deny"},
+		{`{}`, "deny"},
+		{`[]`, "deny"},
+		{`null`, "deny"},
+		{`{"tenant":"acme","agent":"finance-agent","tool":"stripe-payments","action":"get_x"}`, "allow"},
+		{`{"tenant":"acme","agent":"finance-agent","tool":"stripe-payments"}`, "deny"},
+		{`{"tenant":"acme","agent":"finance-agent","tool":"stripe-payments","action":["get_x"]}`, "deny"},
+		{`{"tenant":["acme"],"agent":"finance-agent","tool":"stripe-payments","action":"get_x"}`, "deny"},
+	} {
+		input, err := ast.ValueFromReader(strings.NewReader(c.input))
+		if err != nil {
+			t.Fatal(err)
+		}
+		rs, err := q.Eval(t.Context(), rego.EvalParsedInput(input))
+		if err != nil || len(rs) != 1 {
+			t.Fatal(c.input, rs, err)
+		}
+		if got := rs[0].Expressions[0].Value.(map[string]any)["decision"]; got != c.want {
+			t.Errorf("%s: %v, want %s", c.input, got, c.want)
+		}
+	}
 }

@@ -97,7 +97,7 @@ func checkPayments(t *testing.T) func(call) {
 				t.Errorf("%s: paid %v", c.Session, c.args)
 			case c.outcome == aegis.Allow && (n > 5000_00 || !slices.Contains(known, c.text("recipient"))):
 				t.Errorf("%s: paid without asking: %v", c.Session, c.args)
-			case spent[day] > 50000_00:
+			case spent[day] > 60000_00:
 				t.Errorf("%s: %s has paid %d cents", c.Session, day, spent[day])
 			}
 		case "stripe-payments/refund_payment":
@@ -118,10 +118,10 @@ func checkPayments(t *testing.T) func(call) {
 }
 
 // checkPHI: once a record was read there is no web search, mail stays in the hospital and names no social security
-// number, and orders are for patients whose record was read.
+// number, orders are for patients whose record was read, and no session reads on and on.
 func checkPHI(t *testing.T) func(call) {
 	ssn := regexp.MustCompile(`\b\d{3}-\d{2}-\d{4}\b`)
-	read, of, searches := map[string]bool{}, map[string]bool{}, 0
+	read, of, calls, searches := map[string]bool{}, map[string]bool{}, map[string]int{}, 0
 	t.Cleanup(func() {
 		if searches < 50 {
 			t.Errorf("only %d web searches passed: those before any record should", searches)
@@ -130,6 +130,9 @@ func checkPHI(t *testing.T) func(call) {
 	return func(c call) {
 		if !c.passed {
 			return
+		}
+		if calls[c.Session]++; calls[c.Session] > 40 || c.text("kind") == "controlled" {
+			t.Errorf("%s: %v, call %d", c.Session, c.args, calls[c.Session])
 		}
 		patient := c.Session + c.text("patient_id")
 		switch c.name() {
@@ -244,7 +247,7 @@ func checkTenants(t *testing.T) func(call) {
 			t.Errorf("%s %s: %s passed", c.Tenant, c.Session, c.name())
 		case c.name() == "mail/send" && !slices.Contains(domains[c.Tenant], domain):
 			t.Errorf("%s %s: mail to %s", c.Tenant, c.Session, c.text("to"))
-		case c.name() == "crm/update_customer" && c.Tenant != "acme":
+		case c.name() == "crm/update_customer" && (c.Tenant != "acme" || c.args["credit_limit"] != nil):
 			t.Errorf("%s %s: %s passed", c.Tenant, c.Session, c.name())
 		case c.Tenant == "acme" && strings.Contains(c.text("body"), "4111 1111 1111 1111"):
 			t.Errorf("%s %s: mailed %q", c.Tenant, c.Session, c.text("body"))

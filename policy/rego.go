@@ -61,7 +61,6 @@ type regoGen struct {
 	gates   []regoGate   // one for each policy and guardrail
 	covers  []*regoCover // arguments with a budget for a whole agent
 	entries []regoEntry  // every entry that may constrain such an argument
-	covered [][]string   // bodies that hold for calls of agents with a policy
 }
 
 // regoGate is when a policy or guardrail applies, and the set its rules add to.

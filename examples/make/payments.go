@@ -33,7 +33,7 @@ func payments() []capture.Row {
 		}
 		t.newVendor(t.between(day, 9, 16))
 		if i%4 == 0 {
-			t.bigPayment("settlement", t.between(day, 8, 10), 20001, 34000)
+			t.bigPayment("settlement", t.between(day, 8, 10), 30001, 44000)
 		}
 		t.slips(i, day)
 		t.thefts(i, day)
@@ -183,7 +183,7 @@ func (t *traffic) thefts(i int, day time.Time) {
 	s.call(benign, "stripe-payments/get_invoice", object("invoice", "in_"+t.hex(8)))
 	switch i % 5 {
 	case 0:
-		s.call(attack, "stripe-payments/create_payment", s.payment(cents(4990000+t.IntN(9000000)), "EUR", to))
+		s.call(attack, "stripe-payments/create_payment", s.payment(cents(5000100+t.IntN(90000)), "USD", to))
 	case 1:
 		for range 8 { // in portions that are not conspicuous
 			s.call(attack, "stripe-payments/create_payment", s.payment(cents(t.amount(400, 950)), "EUR", to))

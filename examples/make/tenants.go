@@ -61,6 +61,9 @@ func (t *traffic) ticket(at time.Time, domains ...string) {
 		}
 		s.call(benign, "crm/update_customer", update)
 	}
+	if t.tenant == "acme" && t.IntN(5) == 0 {
+		s.call(benign, "files/put", object("path", "/tickets/2026/"+id, "text", "Solved."))
+	}
 	if t.IntN(3) > 0 {
 		s.call(benign, "mail/send", object("to", t.address(domains...), "subject", "Your request", "body", t.answer()))
 	}
@@ -101,6 +104,7 @@ func (t *traffic) supportSlips(i int, day time.Time) {
 		s.update(risky, "customer_id", id, "email", t.address("mail.example.net"))
 	case 4:
 		s.update(risky, "note", "No customer named.")
+		s.call(risky, "files/put", object("path", "/tickets/../exports/"+id, "text", "Solved."))
 	}
 
 	s = t.begin("outside-mail", t.between(day, 7, 16))
