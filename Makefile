@@ -32,7 +32,7 @@ fuzz: $(VENV)/ready
 	AEGIS_LONG=1 AEGIS_PYTHON=$(PYTHON) $(GO) test -timeout 24h ./decide ./capture ./simulate ./limit
 	@for t in $$($(GO) list -f '{{.ImportPath}}' ./...); do \
 	  for f in $$($(GO) test -list '^Fuzz' $$t | grep '^Fuzz'); do \
-	    echo "$$t $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$t || exit 1; \
+	    echo "$$t $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 0x $$t || exit 1; \
 	  done; done
 
 bench: build $(VENV)/ready

@@ -44,11 +44,12 @@ func (c *Call) member(m Value) error {
 	}
 	const name = "1 to 128 printable ASCII characters without space"
 	switch key := m.Key(); key {
-	case "tenant", "agent", "tool":
+	case "tenant", "agent", "tool", "region", "approval":
 		if m.Kind() != String || !ValidName(m.Str()) {
 			return bad(name)
 		}
-		*map[string]*string{"tenant": &c.Tenant, "agent": &c.Agent, "tool": &c.Tool}[key] = m.Str()
+		*map[string]*string{"tenant": &c.Tenant, "agent": &c.Agent, "tool": &c.Tool, "region": &c.Region,
+			"approval": &c.Approval}[key] = m.Str()
 	case "action":
 		if m.Kind() != String || m.Str() != "" && !ValidName(m.Str()) {
 			return bad(name + ", or empty")
@@ -66,11 +67,6 @@ func (c *Call) member(m Value) error {
 			return bad("1 to 512 bytes of text without control characters")
 		}
 		c.Session = m.Str()
-	case "region":
-		if m.Kind() != String || !ValidName(m.Str()) {
-			return bad(name)
-		}
-		c.Region = m.Str()
 	case "effect":
 		e, ok := ParseEffect(m.Str())
 		if !ok {
@@ -83,11 +79,6 @@ func (c *Call) member(m Value) error {
 			return bad("an RFC 3339 time with a zone, like 2026-03-01T12:00:00Z")
 		}
 		c.Time, c.HasTime = t.UnixMicro(), true
-	case "approval":
-		if m.Kind() != String || !ValidName(m.Str()) {
-			return bad(name)
-		}
-		c.Approval = m.Str()
 	case "dry_run":
 		if m.Kind() != Bool {
 			return bad("true or false")

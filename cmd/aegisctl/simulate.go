@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -57,22 +58,7 @@ Rates are over the calls that can be decided; their 95% intervals are clustered 
 			if err := gate.check(); err != nil {
 				return err
 			}
-			set, err := loadPolicy(policyPath, opt.Traffic[0])
-			if err != nil {
-				return err
-			}
-			boundMemory()
-			bar := a.progress()
-			opt.Progress = bar.update
-			rep, err := simulate.Run(cmd.Context(), set, opt)
-			bar.done()
-			if err != nil {
-				return simulateError(err)
-			}
-			if err := a.report(rep, output); err != nil {
-				return err
-			}
-			return gate.judge(rep)
+			return a.simulate(cmd.Context(), opt, policyPath, output, gate)
 		},
 	}
 	f := c.Flags()
@@ -89,6 +75,26 @@ Rates are over the calls that can be decided; their 95% intervals are clustered 
 	f.StringVar(&gate.hold, "max-would-hold", "", "fail (exit 1) above this rate, like 2%")
 	f.BoolVar(&gate.unknown, "fail-on-unknown", false, "fail (exit 1) when a call cannot be decided")
 	return c
+}
+
+// simulate runs a simulation whose options have been checked, writes its report and judges it.
+func (a *app) simulate(ctx context.Context, opt simulate.Options, policyPath, output string, gate gates) error {
+	set, err := loadPolicy(policyPath, opt.Traffic[0])
+	if err != nil {
+		return err
+	}
+	boundMemory()
+	bar := a.progress()
+	opt.Progress = bar.update
+	rep, err := simulate.Run(ctx, set, opt)
+	bar.done()
+	if err != nil {
+		return simulateError(err)
+	}
+	if err := a.report(rep, output); err != nil {
+		return err
+	}
+	return gate.judge(rep)
 }
 
 // softLimit is the size near which the garbage collector works harder rather than let the process grow.

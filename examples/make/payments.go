@@ -178,7 +178,11 @@ func (t *traffic) badRefund(i int, at time.Time) {
 // thefts are sessions that somebody else steers, by a poisoned invoice or through another agent.
 func (t *traffic) thefts(i int, day time.Time) {
 	to := pick(t.Rand, thieves...)
-	s := t.begin("poisoned-invoice", t.between(day, 9, 17), "planner-agent")
+	when := t.between(day, 9, 17)
+	if i%5 == 0 {
+		when = t.between(day, 5, 7) // while the day's ceiling is untouched, so that only the hard limit stands in the way
+	}
+	s := t.begin("poisoned-invoice", when, "planner-agent")
 	s.call(benign, "stripe-payments/list_invoices", object("status", "open", "limit", 10))
 	s.call(benign, "stripe-payments/get_invoice", object("invoice", "in_"+t.hex(8)))
 	switch i % 5 {

