@@ -142,7 +142,7 @@ func (r *diffRand) arguments(hostile int) string {
 	}
 	for _, m := range append(numbers, member{"currency", aegis.String}, member{"memo", aegis.String}, member{"x-y", aegis.String},
 		member{"approved", aegis.Bool}, member{"tags", aegis.List}) {
-		if !r.oneIn(12) {
+		if !r.oneIn(2 * hostile) {
 			add(m.name, r.jsonValue(m.kind, hostile))
 		}
 	}
@@ -152,7 +152,7 @@ func (r *diffRand) arguments(hostile int) string {
 	if !r.oneIn(10) {
 		add("items", r.jsonList(aegis.Object))
 	}
-	if r.oneIn(10) {
+	if r.oneIn(hostile) {
 		add("meta", r.jsonValue(aegis.Object, 2))
 	} else {
 		add("meta", r.meta())

@@ -11,6 +11,7 @@ import (
 type diffRand struct {
 	*rand.Rand
 	elements []aegis.Kind // what the elements of enclosing exists and all are meant to be
+	calm     bool         // policies and calls are mostly as they should be
 }
 
 func newDiffRand(seed, stream uint64) *diffRand {

@@ -44,7 +44,7 @@ var mutations = []mutation{
 	{"actions are tools", `startswith\(input.action`, "startswith(input.tool", nil},
 	{"used up limits are forgotten", `input.facts.exceeded`, "input.facts.spent", nil},
 	{"sums are rounded", `\tm / 1000000 == x\n`, "", anyComparison},
-	{"products are rounded", `\tproduct % 1000000 == 0\n`, "", anyComparison},
+	{"products are rounded", `\tparts % 1000000 == 0\n`, "", anyComparison},
 	{"arithmetic has no bounds", `abs\(x\) <= 1000000000000`, "true", anyComparison},
 	{"elements are not numbered", `(?m)^(\t.*_[0-9]+\()(i[0-9]+), v`, "${1}$2 - $2, v", anyFold},
 	{"strings need no type", `is_string\(x1\)`, "true", anyCondition},

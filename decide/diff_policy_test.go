@@ -51,7 +51,7 @@ func (r *diffRand) some(m *yamlMap, items ...yamlItem) {
 
 // constraint makes what must hold of one argument of a kind. top says that it is no element of a list.
 func (r *diffRand) constraint(k aegis.Kind, depth int, top bool) yamlMap {
-	if r.oneIn(10) {
+	if !r.calm && r.oneIn(10) {
 		k = pickOf(r, aegis.Number, aegis.String, aegis.Bool, aegis.List, aegis.Object, aegis.Absent)
 	}
 	var m yamlMap
@@ -128,7 +128,7 @@ func (r *diffRand) conditions() yamlMap {
 	for _, a := range []member{{"amount", aegis.Number}, {"fee", aegis.Number}, {"count", aegis.Number}, {"currency", aegis.String}, {"memo", aegis.String},
 		{"x-y", aegis.String}, {"approved", aegis.Bool}, {"tags", aegis.List}, {"nums", aegis.List}, {"items", aegis.List},
 		{"meta", aegis.Object}, {"nope", aegis.Absent}, {"a.b", aegis.Number}} {
-		if r.oneIn(5) {
+		if r.oneIn(5) && !(r.calm && (a.name == "nope" || a.name == "a.b")) {
 			args.set(a.name, r.constraint(a.kind, 3, true))
 		}
 	}
@@ -233,10 +233,14 @@ func (r *diffRand) top(m *yamlMap) {
 
 // files makes the sources of a set.
 func (r *diffRand) files() []diffFile {
+	r.calm = r.oneIn(2)
 	var fs []diffFile
 	agents := [][]any{{strs("a", "b*")}, {"a"}, {"a", "b*"}, {strs("b*"), "a", strs("bb*", "bob")}, {"a*", "a"}}
 	for i, a := range pickOf(r, agents...) {
 		m := yamlMap{{"agent", a}, {"tenant", "acme"}}
+		if i > 0 && r.oneIn(8) {
+			m[1].value = "other"
+		}
 		r.top(&m)
 		entries := yamlList{}
 		for range 1 + r.IntN(3) {
@@ -277,7 +281,10 @@ func (r *diffRand) addExpressions(fs []diffFile, loads func([]diffFile) bool, n 
 		depth := r.IntN(4)
 		text := pickOf(r, "amount > 5000", "amount >= 0.3 || currency == \"EUR\"", r.condition(depth).String(), r.condition(depth).String(),
 			r.condition(depth).String())
-		key := pickOf(r, "require", "deny_if", "approval_needed_if", "approval_needed_if")
+		key := pickOf(r, "require", "deny_if", "approval_needed_if", "approval_needed_if", "cost")
+		if key == "cost" {
+			text = r.number(2).String()
+		}
 		var next []diffFile
 		for _, f := range fs {
 			if f.doc != nil && r.oneIn(2) {
@@ -299,7 +306,10 @@ func (r *diffRand) withExpression(v any, key, text string) any {
 		out := yamlMap{}
 		for _, it := range v {
 			it.value = r.withExpression(it.value, key, text)
-			if it.key == "conditions" && r.oneIn(2) {
+			switch {
+			case it.key == "cost" && key == "cost":
+				it.value = text
+			case it.key == "conditions" && key != "cost" && r.oneIn(2):
 				it.value = appendTo(it.value.(yamlMap), key, text)
 			}
 			out = append(out, it)
@@ -328,10 +338,14 @@ func appendTo(m yamlMap, key string, v any) yamlMap {
 
 // policyCall makes a call that a generated set probably has something to say of.
 func (r *diffRand) policyCall(s *policy.Set, limits, sanitizers []string) *diffCall {
-	c := r.call(s.Features, 15)
+	hostile := 15
+	if r.calm {
+		hostile = 200
+	}
+	c := r.call(s.Features, hostile)
 	c.Tool, c.Action = pickOf(r, diffTools...), pickOf(r, diffActions...)
 	p := pickOf(r, s.Policies...)
-	c.Agent = r.instance(pickOf(r, p.Agents...))
+	c.Tenant, c.Agent = p.Tenant, r.instance(pickOf(r, p.Agents...))
 	if r.oneIn(12) {
 		c.Agent = pickOf(r, "a", "b1", "bob", "bb", "ab", "z")
 		c.Tenant = pickOf(r, "acme", "other")

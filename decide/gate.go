@@ -208,12 +208,20 @@ func pathTo(root, v aegis.Value) []string {
 	return path
 }
 
-// history returns what the session remembers, anew after 24 idle hours.
+// history returns what the session remembers.
 func (g *Gate) history(s *Session, c *aegis.Call) *History {
-	if s.past == nil || c.HasTime && s.last != 0 && c.Time-s.last >= idle {
+	g.expire(s, c)
+	if s.past == nil {
 		s.past = NewHistory(g.Engine.set.Features)
 	}
 	return s.past
+}
+
+// expire makes a session forget after 24 idle hours. Every call of it looks, so that none of them hides the gap.
+func (g *Gate) expire(s *Session, c *aegis.Call) {
+	if c.HasTime && s.last != 0 && c.Time-s.last >= idle {
+		s.past = nil
+	}
 }
 
 // evaluate runs the chosen evaluator: step 3.
@@ -283,6 +291,7 @@ func (g *Gate) Commit(s *Scratch, session *Session, success bool) error {
 	}
 	session.mu.Lock()
 	defer session.mu.Unlock()
+	g.expire(session, s.call)
 	if len(s.plan.updates) > 0 && success && g.passes(v.Outcome) {
 		args := s.call.Args
 		if v.Args.Kind() == aegis.Object {

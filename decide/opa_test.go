@@ -1,10 +1,12 @@
 package decide
 
 import (
+	"context"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/format"
@@ -215,6 +217,50 @@ func TestRegoOddInput(t *testing.T) {
 		}
 		if got := rs[0].Expressions[0].Value.(map[string]any)["decision"]; got != c.want {
 			t.Errorf("%s: %v, want %s", c.input, got, c.want)
+		}
+	}
+}
+
+// TestCustomRegoIsCancelled runs policies' own Rego that would run for hours: at its deadline it fails, and that denies.
+func TestCustomRegoIsCancelled(t *testing.T) {
+	for _, body := range []string{
+		"deny contains \"x\" if count([1 | some i in numbers.range(1, 100000); some j in numbers.range(1, 100000); i == j]) > 0\n",
+		"x := [y | some i in numbers.range(1, 100000000); y := sprintf(\"%d\", [i])]\n\ndeny contains \"x\" if count(x) > 0\n",
+	} {
+		s := benchSet(t)
+		s.Policies[0].Custom = []*policy.Custom{{File: "own.rego", Rule: 1, Source: "package aegis.custom\n\n" + body}}
+		c, err := newCustoms(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		hits := c.hitsWithin(ctx, 0, newInputs(s).of(benchCall(t, "allow"), &Facts{}))
+		if want := []aegis.Hit{{Rule: 1, Code: aegis.CustomError, Outcome: aegis.Deny}}; !slices.Equal(hits, want) {
+			t.Errorf("%s: %v", body, hits)
+		}
+	}
+}
+
+// TestCustomRegoIsBounded refuses modules that define or reach what they may not.
+func TestCustomRegoIsBounded(t *testing.T) {
+	for _, c := range []struct{ source, want string }{
+		{"package aegis.custom\n\ndeny contains \"x\" if input.args.amount > 5\n", ""},
+		{"package aegis.custom\n\ndeny contains x if {\n\tsome x in data.tenants.globex\n}\n", ""},
+		{"package aegis.custom\n\ndecision := \"allow\"\n", "nothing uses decision"},
+		{"package aegis.custom\n\ndeny := true\n", "must be a set"},
+		{"package aegis.custom\n\ndeny[x] := 1 if some x in [1]\n", "must be a set"},
+		{"package aegis\n\nallow := true\n", "must be aegis.custom"},
+		{"package aegis.custom\n\nimport data.aegis.hits\n\ndeny contains x if some x in hits\n", "imported"},
+		{"package aegis.custom\n\ndeny contains \"x\" if http.send({\"method\": \"get\", \"url\": \"http://x/\"}).status_code == 200\n", "undefined function http.send"},
+		{"package aegis.custom\n\ndeny contains \"x\" if rand.intn(\"s\", 2) == 1\n", "undefined function rand.intn"},
+		{"package aegis.custom\n\ndeny contains x if x := opa.runtime().env\n", "undefined function opa.runtime"},
+		{"package aegis.custom\n\ndeny contains \"x\" if time.now_ns() > 0\n", "undefined function time.now_ns"},
+		{"package aegis.custom\n\ndeny contains \"x\" if trace(\"x\")\n", "undefined function trace"},
+	} {
+		err := policy.CheckCustom("own.rego", c.source)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.source, err, c.want)
 		}
 	}
 }

@@ -83,8 +83,8 @@ problem(value, type) := "argument_null" if {
 } else := "number_out_of_range"
 `
 
-// regoNumberLib is exact arithmetic in millionths. Below 2^64 OPA's numbers hold the factors, sums and quotients here
-// without loss; a product is rounded in its twentieth digit, which is behind the point.
+// regoNumberLib is exact arithmetic in millionths. OPA's numbers are exact up to 2^64, and older OPAs' no further: so a
+// product is put together from parts, each of which is smaller than the product's bound or makes it exceed that.
 const regoNumberLib = `
 micro(x) := x * 1000000 if {
 	abs(x) <= 1000000000000
@@ -106,9 +106,15 @@ add(x, y) := from_micro(micro(x) + micro(y))
 
 subtract(x, y) := from_micro(micro(x) - micro(y))
 
-multiply(x, y) := from_micro(round(product / 1000000)) if {
-	product := micro(x) * micro(y)
-	product % 1000000 == 0
+multiply(x, y) := from_micro(((whole_x * whole_y) * 1000000) + (((whole_x * part_y) + (part_x * whole_y)) + (parts / 1000000))) if {
+	micro_x := micro(x)
+	micro_y := micro(y)
+	part_x := micro_x % 1000000
+	part_y := micro_y % 1000000
+	whole_x := (micro_x - part_x) / 1000000
+	whole_y := (micro_y - part_y) / 1000000
+	parts := part_x * part_y
+	parts % 1000000 == 0
 }
 `
 

@@ -102,7 +102,7 @@ func (x *regoExpr) read(e *Expr, k aegis.Kind) (conj, string, bool) {
 		return append(body, regoIs(k, v)), v, true
 	}
 	y := x.local()
-	return append(append(body, inRange(v)...), canonical(v, y)...), y, true
+	return append(body, canonical(v, y)...), y, true
 }
 
 // size counts the code points of a string or the elements of a list.

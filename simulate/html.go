@@ -98,7 +98,7 @@ const htmlRows = 200
 func tableOf(title, name string, rows []Row, open bool) htmlTable {
 	t := htmlTable{Title: title, Name: name, Of: len(rows), Open: open, More: max(0, len(rows)-htmlRows)}
 	for _, r := range rows[:min(len(rows), htmlRows)] {
-		t.Rows = append(t.Rows, htmlRow{r.Key, r.Total(), r.Blocked(), r.Counts.Held(), r.Counts[aegis.Sanitize],
+		t.Rows = append(t.Rows, htmlRow{visible(r.Key), r.Total(), r.Blocked(), r.Counts.Held(), r.Counts[aegis.Sanitize],
 			r.Counts[aegis.Unknown], shares(r.Counts)})
 	}
 	return t

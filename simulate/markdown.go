@@ -74,12 +74,7 @@ func markdownTable(b *strings.Builder, title, name string, rows []Row, folded bo
 // code writes text that may come from an attacker (tool names, labels) so that it stays text: no markup, no mention,
 // no cell border, no line break.
 func code(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == '`' || r == '|' || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
-			return '·'
-		}
-		return r
-	}, s)
+	s = strings.NewReplacer("`", "·", "|", "·").Replace(visible(s))
 	if s == "" {
 		return "(none)"
 	}

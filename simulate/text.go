@@ -5,6 +5,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/aegisctl/aegis"
@@ -206,11 +207,22 @@ func (p *printer) table(title, name string, rows []Row, most int) {
 	}
 }
 
+// visible replaces what a terminal or a browser would act on instead of showing: control characters, and those that
+// turn the direction of text.
+func visible(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
+			return '·'
+		}
+		return r
+	}, s)
+}
+
 // clip shortens a key in the middle, where names differ least.
 func clip(s string, n int) string {
-	r := []rune(s)
+	r := []rune(visible(s))
 	if len(r) <= n {
-		return s
+		return string(r)
 	}
 	return string(r[:n/2]) + "…" + string(r[len(r)-(n-n/2-1):])
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -47,6 +48,11 @@ Errors and warnings exit 1; infos exit 0.`,
 
 // lintPaths loads and lints. A source that does not load is a finding; one that cannot be read is an error.
 func lintPaths(paths []string) ([]aegis.Finding, error) {
+	for _, path := range paths {
+		if _, err := os.Stat(path); err != nil {
+			return nil, err
+		}
+	}
 	set, err := policy.Load(paths...)
 	if err == nil {
 		return lint.Run(set, lint.Options{}), nil
