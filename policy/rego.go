@@ -122,14 +122,9 @@ func regoSet(ss []string) string {
 	return "{" + strings.Join(slices.Compact(qs), ", ") + "}"
 }
 
-// regoRule writes a rule: its head, and a body of at least one statement.
+// regoRule writes a rule: its head and its body. Without a body it always holds.
 func regoRule(b *strings.Builder, head string, body ...string) {
 	b.WriteString("\n" + head)
-	regoBody(b, body)
-	b.WriteString("\n")
-}
-
-func regoBody(b *strings.Builder, body []string) {
 	switch {
 	case len(body) == 0:
 	case len(body) == 1 && !strings.Contains(body[0], "\n"):
@@ -137,6 +132,7 @@ func regoBody(b *strings.Builder, body []string) {
 	default:
 		b.WriteString(" if {\n\t" + strings.Join(body, "\n\t") + "\n}")
 	}
+	b.WriteString("\n")
 }
 
 // regoCase is one branch of a rule with else branches; without a body it always holds.
@@ -154,10 +150,10 @@ func regoChain(b *strings.Builder, head string, cases []regoCase) {
 			b.WriteString(" else")
 		}
 		b.WriteString(" := " + c.value)
-		regoBody(b, c.body)
 		if len(c.body) == 0 {
 			break
 		}
+		b.WriteString(" if {\n\t" + strings.Join(c.body, "\n\t") + "\n}")
 	}
 	b.WriteString("\n")
 }
