@@ -197,7 +197,7 @@ func lackMessage(code aegis.Code) string {
 	case aegis.NoTime:
 		return "the capture holds no time"
 	case aegis.NoSession:
-		return "the capture holds no session"
+		return "the capture does not tell the session, or what its earlier calls left behind"
 	case aegis.NoRegion:
 		return "the capture holds no region"
 	case aegis.NoClaims:

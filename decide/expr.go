@@ -324,7 +324,7 @@ func (c *compiler) history(e *policy.Expr) valueFunc {
 	i, op := c.feature(e), e.Op
 	return func(s *Scratch) value {
 		h := s.facts.Session
-		if h == nil {
+		if h == nil || h.doubts(i) {
 			return value{}
 		}
 		switch op {

@@ -53,7 +53,11 @@ func (c *compiler) bool(e *policy.Expr) boolFunc {
 			if h == nil {
 				return undecided
 			}
-			return truth(seen && h.Counts[i] > 0 || !seen && h.Taints[i])
+			known := seen && h.Counts[i] > 0 || !seen && h.Taints[i]
+			if !known && h.doubts(i) {
+				return undecided
+			}
+			return truth(known)
 		}
 	}
 	v := c.value(e) // a path or a literal

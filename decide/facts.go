@@ -21,6 +21,26 @@ type History struct {
 	Sums   []Sum
 	Values [][]policy.Literal // distinct, in order of appearance; a literal of kind Null is an element in error
 	Taints []bool
+
+	// Doubt marks features that an earlier call may have changed: nobody knows whether it was let through, or with
+	// which arguments. Only captured traffic has such calls. Nil: there is no doubt.
+	Doubt []bool
+}
+
+// doubts reports whether the feature's value is not known.
+func (h *History) doubts(feature int) bool { return h.Doubt != nil && h.Doubt[feature] }
+
+// Doubt notes what a call of the plan may have changed: everything, or only what rests on arguments.
+func (p *Plan) Doubt(h *History, features int, argsOnly bool) {
+	for _, u := range p.updates {
+		if argsOnly && u.kind != policy.FeatureSum && u.kind != policy.FeatureValues {
+			continue
+		}
+		if h.Doubt == nil {
+			h.Doubt = make([]bool, features)
+		}
+		h.Doubt[u.feature] = true
+	}
 }
 
 // Sum is the sum of an argument over a session's calls, in millionths. It is bad, and reading it an error, once an

@@ -148,6 +148,9 @@ func (g *Gate) Judge(s *Scratch, p *Plan, c *aegis.Call, session *Session) (*Ver
 		session.mu.Lock()
 		defer session.mu.Unlock()
 		f.Session = g.history(session, c)
+		if f.Session.Doubt != nil {
+			c.Lacks |= aegis.LacksSession
+		}
 	}
 	if len(p.Sanitizers) > 0 {
 		f.Detected = s.detected(p, c.Args)
@@ -227,7 +230,8 @@ func (g *Gate) expire(s *Session, c *aegis.Call) {
 // evaluate runs the chosen evaluator: step 3.
 func (g *Gate) evaluate(s *Scratch, p *Plan, c *aegis.Call, f *Facts) (*Verdict, error) {
 	v := g.Engine.Evaluate(s, p, c, f)
-	if g.opa != nil {
+	// What is in doubt no fact of the Rego can say; live traffic never is.
+	if g.opa != nil && (f.Session == nil || f.Session.Doubt == nil) {
 		_, hits, err := g.opa.Evaluate(c, f)
 		if err != nil {
 			return nil, err
@@ -292,17 +296,33 @@ func (g *Gate) Commit(s *Scratch, session *Session, success bool) error {
 	session.mu.Lock()
 	defer session.mu.Unlock()
 	g.expire(session, s.call)
-	if len(s.plan.updates) > 0 && success && g.passes(v.Outcome) {
-		args := s.call.Args
-		if v.Args.Kind() == aegis.Object {
-			args = v.Args
-		}
-		s.plan.Remember(g.history(session, s.call), args)
+	if len(s.plan.updates) > 0 && success {
+		g.remember(s, session, v)
 	}
 	if s.call.HasTime {
 		session.last = max(session.last, s.call.Time)
 	}
 	return nil
+}
+
+// remember adds a call to its session's history if it is let through. Where the capture does not tell, what it may have
+// changed is in doubt from then on.
+func (g *Gate) remember(s *Scratch, session *Session, v *Verdict) {
+	n, lacksArgs := len(g.Engine.set.Features), s.call.Lacks&(aegis.LacksArgs|aegis.LacksRedacted) != 0
+	switch {
+	case g.passes(v.Outcome):
+		args := s.call.Args
+		if v.Args.Kind() == aegis.Object {
+			args = v.Args
+		}
+		h := g.history(session, s.call)
+		s.plan.Remember(h, args)
+		if lacksArgs {
+			s.plan.Doubt(h, n, true)
+		}
+	case v.Outcome == aegis.Unknown:
+		s.plan.Doubt(g.history(session, s.call), n, false)
+	}
 }
 
 // passes reports whether a call with that true outcome is let through.

@@ -292,3 +292,48 @@ allowed_tools:
 		}
 	}
 }
+
+// TestDoubt: after a call of which nobody knows whether it was let through, what it may have changed is not known.
+func TestDoubt(t *testing.T) {
+	set := loadText(t, `
+agent: a
+allowed_tools:
+  - {name: read, effect: read, taints: [phi], conditions: {max_n: 5}}
+  - {name: log, taints: [phi]}
+  - name: web
+    conditions: {deny_if: 'session.tainted("phi")'}
+  - name: pay
+    conditions: {require: ['session.sum("pay", "n") <= 10', 'session.count("pay") < 9']}
+`)
+	for _, engine := range []EngineKind{Native, Both} {
+		gate, err := NewGate(set, Options{Engine: engine})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var s Scratch
+		for i, c := range []struct {
+			tool  string
+			lacks aegis.Lack
+			want  string
+		}{
+			{"web", 0, "allow"}, {"read", aegis.LacksRedacted, "unknown"}, {"web", 0, "unknown"}, {"log", 0, "allow"}, {"web", 0, "deny"},
+			{"pay", 0, "allow"}, {"pay", aegis.LacksRedacted, "allow"}, {"pay", 0, "unknown"},
+		} {
+			doc, err := aegis.Parse([]byte(`{"n":1}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			call := &aegis.Call{Tenant: "default", Agent: "a", Tool: c.tool, Session: "s", Args: doc.Root(), Lacks: c.lacks}
+			if c.lacks != 0 {
+				call.Args = aegis.Value{}
+			}
+			v, err := gate.Decide(&s, gate.Engine.Plan("default", "a", c.tool, ""), call, gate.Session("default", "s"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if v.Outcome.String() != c.want {
+				t.Errorf("%s, call %d, %s: %s %s, want %s", engine, i, c.tool, v.Outcome, gate.Engine.Canon(v.Hits), c.want)
+			}
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -263,4 +264,27 @@ func TestCustomRegoIsBounded(t *testing.T) {
 			t.Errorf("%s: %v, want %q", c.source, err, c.want)
 		}
 	}
+}
+
+// TestOPAConcurrently is for the race detector: evaluations share constants.
+func TestOPAConcurrently(t *testing.T) {
+	s := benchSet(t)
+	e, err := newEngines(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			scratch := new(Scratch)
+			for range 20 {
+				for name := range benchCalls {
+					if native, opa, _, err := e.judge(scratch, benchCall(t, name), &Facts{}); err != nil || native != opa {
+						t.Errorf("native %s, opa %s, %v", native, opa, err)
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
 }

@@ -217,6 +217,9 @@ func (r *run) unused(rep *Report) {
 			if e.Cost != nil {
 				implied[e.Cost.Rule] = true // a cost is a figure, not a test
 			}
+			for _, t := range e.Approval {
+				implied[t.Rule] = true // it says who is asked, not whether
+			}
 			entries(e.Children)
 		}
 	}
