@@ -456,7 +456,7 @@ func TestIntervalProperties(t *testing.T) {
 			misses.Add(o.n, o.n-o.x)
 		}
 		mlo, mhi := misses.Interval95()
-		if math.Abs(1-mhi-lo) > 1e-6 || math.Abs(1-mlo-hi) > 1e-6 {
+		if math.Abs(1-mhi-lo) > 1e-4 || math.Abs(1-mlo-hi) > 1e-4 {
 			t.Fatalf("hits %g..%g, misses %g..%g", lo, hi, mlo, mhi)
 		}
 	})
