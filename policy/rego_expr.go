@@ -80,7 +80,8 @@ func (x *regoExpr) rail(e *Expr, want bool) []conj {
 		}
 	case OpPath:
 		if k := x.kindOf(e); k == aegis.Absent {
-			return []conj{{fmt.Sprintf("%s == %t", x.path(e), want)}}
+			v := x.local() // a copy, as in read
+			return []conj{{v + " := " + x.path(e), fmt.Sprintf("%s == %t", v, want)}}
 		}
 	}
 	return never

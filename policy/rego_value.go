@@ -96,7 +96,9 @@ func (x *regoExpr) read(e *Expr, k aegis.Kind) (conj, string, bool) {
 	if k == aegis.Number && e.Root != RootVar {
 		return nil, x.g.number(term), true
 	}
-	v := x.local() // a copy: what is asked of it must not narrow the type of the bound variable
+	// A copy: what a statement says of a reference narrows its type for OPA's compiler, which would refuse another
+	// statement that can only hold of another type. Both may well stand in one body, where its other branch never holds.
+	v := x.local()
 	body := conj{v + " := " + term}
 	if k != aegis.Number {
 		return append(body, regoIs(k, v)), v, true

@@ -268,8 +268,11 @@ func (l *lane) countLabels(o aegis.Outcome, i int) {
 		c := l.counts[j][k+1]
 		if c == nil {
 			value := "(none)"
-			if k >= 0 {
+			switch {
+			case k >= 0:
 				value = l.labels[j].Dict[k]
+			case l.run.src.labels[j] == "tenant":
+				value = l.run.src.tenant("")
 			}
 			c = bump(l.tally.labels[j], value)
 			l.counts[j][k+1] = c

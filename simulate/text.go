@@ -192,15 +192,12 @@ func (p *printer) table(title, name string, rows []Row, most int) {
 		width = max(width, min(60, utf8.RuneCountInString(r.Key)))
 	}
 	p.line(p.bold(title))
-	p.line(fmt.Sprintf("  %-*s %10s %10s %10s %10s %10s  blocked", width, name, "calls", "deny", "hold", "sanitize", "unknown"))
+	p.line(fmt.Sprintf("  %-*s %10s %10s %10s %10s %10s %8s %8s", width, name, "calls", "deny", "hold", "sanitize", "unknown", "blocked", "held"))
 	for _, r := range shown {
-		share := 0.0
-		if k := r.Known(); k > 0 {
-			share = float64(r.Blocked()) / float64(k)
-		}
-		p.line(fmt.Sprintf("  %-*s %10s %10s %10s %10s %10s  %6s %s", width, clip(r.Key, 60), number(r.Total()),
+		known := float64(max(1, r.Known()))
+		p.line(fmt.Sprintf("  %-*s %10s %10s %10s %10s %10s %8s %8s", width, clip(r.Key, 60), number(r.Total()),
 			number(r.Blocked()), number(r.Counts.Held()), number(r.Counts[aegis.Sanitize]), number(r.Counts[aegis.Unknown]),
-			percent(share), p.paint("31", strings.TrimRight(bar(share), " "))))
+			percent(float64(r.Blocked())/known), percent(float64(r.Counts.Held())/known)))
 	}
 	if len(rows) > most {
 		p.line(fmt.Sprintf("  and %d more (--format json lists all)", len(rows)-most))
