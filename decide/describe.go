@@ -69,7 +69,10 @@ func (e *Engine) describeScope(s *policy.Scope) {
 func (e *Engine) describeLimits(ls []*policy.Limit) {
 	for _, l := range ls {
 		e.sessionLimits = e.sessionLimits || l.Spec.Window == limit.Session
-		reads := aegis.LacksTime | aegis.LacksSession
+		reads := aegis.LacksTime
+		if l.Spec.Window == limit.Session {
+			reads = aegis.LacksSession
+		}
 		if len(l.By) > 0 || l.Kind == policy.LimitSum || l.Kind == policy.LimitCost {
 			reads |= lacksArgs
 		}

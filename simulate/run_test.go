@@ -35,17 +35,15 @@ func write(t *testing.T, path string, rows ...capture.Row) string {
 func many(n int) []capture.Row {
 	rows := make([]capture.Row, n)
 	for i := range rows {
-		rows[i] = capture.Row{TimeMicros: 1_772_359_200*second + int64(i)*second, HasTime: true, Session: fmt.Sprint("s", i/10), Seq: int64(i % 10),
+		rows[i] = capture.Row{TimeMicros: 1_772_359_200*micros + int64(i)*micros, HasTime: true, Session: fmt.Sprint("s", i/10), Seq: int64(i % 10),
 			HasSeq: true, Agent: "a", Tool: "pay", Args: fmt.Appendf(nil, `{"amount":%d}`, i%100)}
 	}
 	return rows
 }
 
-const orderedPolicy = "agent: a\nallowed_tools: [{name: pay, limits: [{calls: 4/session}]}]\n"
-
 // TestCancel: a run that is stopped leaves nothing behind.
 func TestCancel(t *testing.T) {
-	for name, text := range map[string]string{"parallel": "agent: a\nallowed_tools: [{name: pay}]\n", "in order": orderedPolicy} {
+	for name, text := range map[string]string{"parallel": "agent: a\nallowed_tools: [{name: pay}]\n", "in order": modelPolicy} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			traffic := write(t, filepath.Join(t.TempDir(), "t.parquet"), many(50_000)...)
@@ -56,7 +54,7 @@ func TestCancel(t *testing.T) {
 			} else {
 				cancel()
 			}
-			if _, err := Run(ctx, load(t, text), opt); !errors.Is(err, context.Canceled) {
+			if _, err := Run(ctx, loadText(t, text), opt); !errors.Is(err, context.Canceled) {
 				t.Errorf("a cancelled run returns %v", err)
 			}
 			left, err := os.ReadDir(dir)
@@ -70,7 +68,7 @@ func TestCancel(t *testing.T) {
 // TestWorkersAgree: the report does not depend on how many lanes there are, or on whether calls go in order.
 func TestWorkersAgree(t *testing.T) {
 	traffic := write(t, filepath.Join(t.TempDir(), "t.parquet"), many(300_000)...)
-	set := load(t, "agent: a\nallowed_tools: [{name: pay, conditions: {max_amount: 90, approval_needed_if: amount > 97}}]\n")
+	set := loadText(t, "agent: a\nallowed_tools: [{name: pay, conditions: {max_amount: 90, approval_needed_if: amount > 97}}]\n")
 	var first string
 	for _, opt := range []Options{{Workers: 1}, {Workers: 2}, {Workers: 5}, {Workers: 2, Each: func(*aegis.Call, *decide.Verdict) {}}} {
 		opt.Traffic = []string{traffic}
@@ -105,7 +103,7 @@ func TestUnknownAndRejected(t *testing.T) {
 		row(func(r *capture.Row) { r.Args = nil }),
 		row(func(r *capture.Row) { r.Args = []byte(`{"amount":1,"amount":2}`) }),
 		row(func(r *capture.Row) { r.Tool, r.Coverage = "other", "redacted" }))
-	rep, err := Run(context.Background(), load(t, "agent: a\nallowed_tools: [{name: pay, conditions: {max_amount: 5}}]\n"),
+	rep, err := Run(context.Background(), loadText(t, "agent: a\nallowed_tools: [{name: pay, conditions: {max_amount: 5}}]\n"),
 		Options{Traffic: []string{traffic}, Label: "class"})
 	if err != nil {
 		t.Fatal(err)
@@ -130,7 +128,7 @@ func TestHostileText(t *testing.T) {
 	evil := "<script>alert(1)</script>|`@all`\n\x1b]52;c;AAAA\a\u202e[x](http://evil.test)"
 	traffic := write(t, filepath.Join(t.TempDir(), "t.parquet"),
 		capture.Row{Agent: "a", Tool: "pay|<b>", Args: []byte(`{}`), Labels: map[string]string{"class": evil}})
-	rep, err := Run(context.Background(), load(t, "agent: a\nallowed_tools: [{name: pay}]\n"), Options{Traffic: []string{traffic}, Label: "class"})
+	rep, err := Run(context.Background(), loadText(t, "agent: a\nallowed_tools: [{name: pay}]\n"), Options{Traffic: []string{traffic}, Label: "class"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -160,7 +160,7 @@ func (r *run) groups(rep *Report) {
 		}
 		name := aegis.Code(code).String()
 		bump(reasons, name).add(c)
-		if aegis.Code(code) >= aegis.ArgsRedacted {
+		if aegis.Code(code) >= aegis.ArgsRedacted && c[aegis.Unknown] > 0 {
 			rep.Unknown = append(rep.Unknown, Row{name, Counts{aegis.Unknown: c[aegis.Unknown]}})
 		}
 	}
