@@ -90,6 +90,11 @@ type Verdict struct {
 
 // Scratch is the memory that evaluating one call at a time needs. Its zero value is ready for use.
 type Scratch struct {
+	// Clock is the virtual time of a simulation, in microseconds; 0 where time is that of each call. It never runs
+	// backward: limits and sessions see a call no earlier, however its own time and its place in its session disagree,
+	// and a call without a time happens then.
+	Clock int64
+
 	call    *aegis.Call
 	facts   *Facts
 	plan    *Plan

@@ -107,7 +107,7 @@ func (g *Gate) Forget(now int64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for k, s := range g.sessions {
-		if s.last != 0 && s.last < now-idle {
+		if s.last != 0 && s.last <= now-idle {
 			delete(g.sessions, k)
 		}
 	}
@@ -147,7 +147,7 @@ func (g *Gate) Judge(s *Scratch, p *Plan, c *aegis.Call, session *Session) (*Ver
 	if session != nil && p.NeedsSession {
 		session.mu.Lock()
 		defer session.mu.Unlock()
-		f.Session = g.history(session, c)
+		f.Session = g.history(session, s.now(c))
 		if f.Session.Doubt != nil {
 			c.Lacks |= aegis.LacksSession
 		}
@@ -212,8 +212,8 @@ func pathTo(root, v aegis.Value) []string {
 }
 
 // history returns what the session remembers.
-func (g *Gate) history(s *Session, c *aegis.Call) *History {
-	g.expire(s, c)
+func (g *Gate) history(s *Session, now int64) *History {
+	s.expire(now)
 	if s.past == nil {
 		s.past = NewHistory(g.Engine.set.Features)
 	}
@@ -221,10 +221,18 @@ func (g *Gate) history(s *Session, c *aegis.Call) *History {
 }
 
 // expire makes a session forget after 24 idle hours. Every call of it looks, so that none of them hides the gap.
-func (g *Gate) expire(s *Session, c *aegis.Call) {
-	if c.HasTime && s.last != 0 && c.Time-s.last >= idle {
+func (s *Session) expire(now int64) {
+	if s.last != 0 && now-s.last >= idle {
 		s.past = nil
 	}
+}
+
+// now is when a call happens to limits and sessions: its own time, or the clock where that is ahead.
+func (s *Scratch) now(c *aegis.Call) int64 {
+	if c.HasTime && (s.Clock == 0 || c.Time > s.Clock) {
+		return c.Time
+	}
+	return s.Clock
 }
 
 // evaluate runs the chosen evaluator: step 3.
@@ -290,18 +298,17 @@ func (g *Gate) Commit(s *Scratch, session *Session, success bool) error {
 	if session == nil {
 		return nil
 	}
-	if s.call.HasTime && g.Engine.sessionLimits {
-		g.ledger.Touch(s.call.Time, session.key)
+	now := s.now(s.call)
+	if g.Engine.sessionLimits {
+		g.ledger.Touch(now, session.key)
 	}
 	session.mu.Lock()
 	defer session.mu.Unlock()
-	g.expire(session, s.call)
+	session.expire(now)
 	if len(s.plan.updates) > 0 && success {
 		g.remember(s, session, v)
 	}
-	if s.call.HasTime {
-		session.last = max(session.last, s.call.Time)
-	}
+	session.last = max(session.last, now)
 	return nil
 }
 
@@ -315,13 +322,13 @@ func (g *Gate) remember(s *Scratch, session *Session, v *Verdict) {
 		if v.Args.Kind() == aegis.Object {
 			args = v.Args
 		}
-		h := g.history(session, s.call)
+		h := g.history(session, s.now(s.call))
 		s.plan.Remember(h, args)
 		if lacksArgs {
 			s.plan.Doubt(h, n, true)
 		}
 	case v.Outcome == aegis.Unknown:
-		s.plan.Doubt(g.history(session, s.call), n, false)
+		s.plan.Doubt(g.history(session, s.now(s.call)), n, false)
 	}
 }
 
@@ -352,9 +359,9 @@ func (g *Gate) reserve(s *Scratch, session *Session) error {
 	var exceeded uint64
 	var err error
 	if g.charged(v.Outcome) {
-		_, exceeded, err = g.ledger.Reserve(s.call.Time, cs)
+		_, exceeded, err = g.ledger.Reserve(s.now(s.call), cs)
 	} else {
-		exceeded, err = g.ledger.Peek(s.call.Time, cs)
+		exceeded, err = g.ledger.Peek(s.now(s.call), cs)
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("ledger of rule %s", g.Engine.set.Rules[s.charges[0].rule].ID), err)

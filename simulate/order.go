@@ -82,6 +82,9 @@ func (c *orderCheck) batch(b *batch) bool {
 			if c.untimed || p.compare(c.last) < 0 {
 				return false
 			}
+			if c.last.time == math.MinInt64 {
+				c.r.earliest = p.time
+			}
 			c.last = p
 		}
 		k := b.Session.Index[i]
@@ -184,12 +187,16 @@ func (r *run) sortBySession(dir string) (*sorter, *names, error) {
 	s := r.newFileStream(capture.OrderColumns)
 	defer s.stop()
 	row := uint64(0)
+	r.earliest = 0
 	for {
 		b, err := s.next()
 		if err != nil {
 			return nil, nil, err
 		}
 		if b == nil {
+			if r.earliest == math.MaxInt64 {
+				r.earliest = 0 // no call has a time
+			}
 			return out, n, nil
 		}
 		for i := range b.Rows {
@@ -201,6 +208,9 @@ func (r *run) sortBySession(dir string) (*sorter, *names, error) {
 			}
 			if !b.TimeNull[i] {
 				time = biased(p.time)
+				if r.earliest == 0 || p.time < r.earliest {
+					r.earliest = p.time
+				}
 			}
 			if err := out.add(record{session, biased(p.seq), row, time, name}); err != nil {
 				return nil, nil, err

@@ -127,27 +127,29 @@ const forgetEvery = 6 * 3600 * 1_000_000
 func (p *pipeline) judge() error {
 	defer close(p.judged)
 	l := p.run.newLane()
-	var swept, now int64
+	clock := &l.scratch.Clock
+	*clock = p.run.earliest
+	swept := *clock
 	for c := p.take(p.parsed); c != nil; c = p.take(p.parsed) {
 		if l.batch != c.b || c.from == 0 {
 			l.begin(c.b)
-			if now-swept > forgetEvery {
-				p.run.gate.Forget(now)
-				swept = now
+			if *clock-swept > forgetEvery {
+				p.run.gate.Forget(*clock)
+				swept = *clock
 			}
 		}
 		c.outcomes, c.ends, c.hits = c.outcomes[:0], c.ends[:0], c.hits[:0]
 		for i := c.from; i < c.to; i++ {
 			o := aegis.Allow
 			if c.b.Rejected[i] == capture.Accepted {
+				if !c.b.TimeNull[i] {
+					*clock = max(*clock, c.b.Time[i])
+				}
 				v, err := l.judge(c.known[i-c.from], i, &c.calls[i-c.from], c.bad[i-c.from])
 				if err != nil {
 					return err
 				}
 				o, c.hits = v.Outcome, append(c.hits, v.Hits...)
-				if !c.b.TimeNull[i] {
-					now = max(now, c.b.Time[i])
-				}
 			}
 			c.outcomes, c.ends = append(c.outcomes, o), append(c.ends, int32(len(c.hits)))
 		}

@@ -154,3 +154,24 @@ func TestHostileText(t *testing.T) {
 		t.Error("markdown holds a line of the traffic")
 	}
 }
+
+// TestUntimed: calls without times are limited by session all the same, in order or put in order first.
+func TestUntimed(t *testing.T) {
+	rows := many(20)
+	for i := range rows {
+		rows[i].HasTime, rows[i].TimeMicros = false, 0
+	}
+	shuffled := append([]capture.Row{rows[9]}, rows[:9]...)
+	shuffled = append(shuffled, rows[10:]...)
+	set := loadText(t, "agent: a\nallowed_tools: [{name: pay, limits: [{calls: 4/session}]}]\n")
+	for name, rows := range map[string][]capture.Row{"in order": rows, "out of order": shuffled} {
+		traffic := write(t, filepath.Join(t.TempDir(), "t.parquet"), rows...)
+		rep, err := Run(context.Background(), set, Options{Traffic: []string{traffic}})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if want := (Counts{aegis.Allow: 8, aegis.Deny: 12}); rep.Decisions != want || rep.Reordered != (name != "in order") {
+			t.Errorf("%s: %v, want %v; reordered %v", name, rep.Decisions, want, rep.Reordered)
+		}
+	}
+}

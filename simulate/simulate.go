@@ -109,6 +109,7 @@ type run struct {
 	out   *decisions
 
 	reordered bool
+	earliest  int64 // time of the earliest call with one; 0 where there is none. The virtual clock begins there
 	done      int64
 }
 
