@@ -214,6 +214,9 @@ func (c *cells) row(what string, f func()) {
 }
 
 func TestIntervalCoverage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("statistics gain nothing from the race detector; the full run has them")
+	}
 	c := &cells{t: t}
 	counts := []int{200, 1000}
 	if long() {
@@ -263,6 +266,9 @@ func ratesFor(calls float64) []float64 {
 // TestIntervalOutsideModel records how far coverage strays where hits do not follow the model that
 // the small-sample part of the interval assumes, and that it returns as hits accumulate.
 func TestIntervalOutsideModel(t *testing.T) {
+	if testing.Short() {
+		t.Skip("statistics gain nothing from the race detector; the full run has them")
+	}
 	const icc = 0.5
 	kinds := []struct {
 		name      string
@@ -323,6 +329,9 @@ func bursts(n int, rate, icc float64) []float64 {
 }
 
 func TestDiffCoverage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("statistics gain nothing from the race detector; the full run has them")
+	}
 	c := &cells{t: t}
 	seed := uint64(0)
 	for _, s := range []shape{constant(5), geometric(), pareto(1.1, 30)} {
