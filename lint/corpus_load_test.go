@@ -70,4 +70,3 @@ func TestCorpusLoads(t *testing.T) {
 		}
 	}
 }
-

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aegisctl/aegis"
 	"github.com/aegisctl/aegis/policy"
@@ -31,11 +32,13 @@ type Rule struct {
 	check func(*pass)
 }
 
-// Options choose the rules that run. Rules are named by id or by name; names that no rule has are ignored, and Lookup
-// tells them.
+// Options choose the rules that run, and what they may look at beside the policies.
 type Options struct {
-	Enable  []string // nil: all
-	Disable []string // wins over Enable
+	Enable  []string  // ids or names of rules; nil: all. A name that no rule has is ignored: Lookup tells them
+	Disable []string  // wins over Enable
+	Schema  *Schema   // of the tools; nil: rules that need one say nothing
+	Traffic *Traffic  // that was captured; nil: rules that need it say nothing
+	Now     time.Time // rules about dates compare with it; zero: they say nothing
 }
 
 func (o Options) runs(r *Rule) bool {
@@ -65,7 +68,7 @@ func Lookup(name string) (Rule, bool) {
 // Run returns what the rules have to say of a set, sorted by place. What a fragment says is said once, however many
 // policies use it.
 func Run(set *policy.Set, opt Options) []aegis.Finding {
-	p := &pass{set: set, units: unitsOf(set)}
+	p := &pass{opt: opt, set: set, units: unitsOf(set)}
 	for _, r := range rules {
 		if r.check != nil && opt.runs(r) {
 			p.rule = r
@@ -94,6 +97,7 @@ type placed struct {
 
 // pass is one run: what there is to look at, and what the rule that is at work has found.
 type pass struct {
+	opt   Options
 	set   *policy.Set
 	units []*unit
 	rule  *Rule

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -83,11 +84,13 @@ func lintFiles(t *testing.T, paths ...string) []aegis.Finding {
 	return Run(set, Options{})
 }
 
+var ruleID = regexp.MustCompile(`^AEG[0-9]{3}$`)
+
 // Every rule has an id of its own, a text that makes a page, and its own file and test.
 func TestRulesAreComplete(t *testing.T) {
 	for i, r := range rules {
-		if want := fmt.Sprintf("AEG%03d", i); r.ID != want {
-			t.Errorf("%s stands where %s is due", r.ID, want)
+		if !ruleID.MatchString(r.ID) || i > 0 && rules[i-1].ID >= r.ID {
+			t.Errorf("%s stands out of order", r.ID)
 		}
 		if slices.ContainsFunc(rules[:i], func(x *Rule) bool { return x.Name == r.Name }) {
 			t.Errorf("%s: the name %s is taken", r.ID, r.Name)

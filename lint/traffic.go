@@ -1,0 +1,4 @@
+package lint
+
+// Traffic is a summary of captured calls.
+type Traffic struct{}
