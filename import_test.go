@@ -22,6 +22,7 @@ func TestArrows(t *testing.T) {
 		"limit":         {},
 		"redact":        {},
 		"policy":        {"", "limit", "redact"},
+		"bundle":        {"policy"},
 		"capture":       {""},
 		"decide":        {"", "limit", "policy", "redact"},
 		"lint":          {"", "policy"},
