@@ -77,7 +77,7 @@ func (a *Archive) Remove(path string) {
 // only a part.
 func (a *Archive) check() error {
 	if len(a.Files) > MaxMembers {
-		return fmt.Errorf("the archive holds more than %d members", MaxMembers)
+		return faultf(TooLarge, "the archive holds more than %d members", MaxMembers)
 	}
 	folded := map[string]string{}
 	total := 0
@@ -89,16 +89,16 @@ func (a *Archive) check() error {
 			return err
 		}
 		if len(f.Data) > MaxMember {
-			return fmt.Errorf("member %s is larger than %d bytes", f.Path, MaxMember)
+			return faultf(TooLarge, "member %s is larger than %d bytes", f.Path, MaxMember)
 		}
 		if total += len(f.Data); total > MaxContent {
-			return fmt.Errorf("the members hold more than %d bytes together", MaxContent)
+			return faultf(TooLarge, "the members hold more than %d bytes together", MaxContent)
 		}
 	}
 	for _, f := range a.Files {
 		for dir := path.Dir(f.Path); dir != "."; dir = path.Dir(dir) {
 			if other, ok := folded[strings.ToLower(dir)]; ok {
-				return fmt.Errorf("member %q is a file, and a directory of %q", other, f.Path)
+				return faultf(Duplicate, "member %q is a file, and a directory of %q", other, f.Path)
 			}
 		}
 	}
@@ -113,9 +113,9 @@ func oneMember(folded map[string]string, name string) error {
 		folded[low] = name
 		return nil
 	case first == name:
-		return fmt.Errorf("member %q stands twice in the archive", name)
+		return faultf(Duplicate, "member %q stands twice in the archive", name)
 	default:
-		return fmt.Errorf("members %q and %q differ in case only", first, name)
+		return faultf(Duplicate, "members %q and %q differ in case only", first, name)
 	}
 }
 
@@ -124,23 +124,23 @@ func checkPath(name string) error {
 	clean := path.Clean(name)
 	switch {
 	case name == "":
-		return fmt.Errorf("a member has no name")
+		return faultf(Unsafe, "a member has no name")
 	case len(name) > MaxPath:
-		return fmt.Errorf("a member's name is longer than %d bytes", MaxPath)
+		return faultf(Unsafe, "a member's name is longer than %d bytes", MaxPath)
 	case strings.Contains(name, "\x00"):
-		return fmt.Errorf("member %q: a NUL stands in the name", name)
+		return faultf(Unsafe, "member %q: a NUL stands in the name", name)
 	case strings.Contains(name, `\`):
-		return fmt.Errorf("member %q: a backslash stands in the name", name)
+		return faultf(Unsafe, "member %q: a backslash stands in the name", name)
 	case strings.HasPrefix(name, "/"):
-		return fmt.Errorf("member %q: the path is absolute", name)
+		return faultf(Unsafe, "member %q: the path is absolute", name)
 	case slices.Contains(strings.Split(name, "/"), ".."):
-		return fmt.Errorf("member %q: the path leads out of the archive (..)", name)
+		return faultf(Unsafe, "member %q: the path leads out of the archive (..)", name)
 	case clean != name || name == ".":
-		return fmt.Errorf("member %q: the path is not canonical", name)
+		return faultf(Unsafe, "member %q: the path is not canonical", name)
 	}
 	for _, r := range name {
 		if r <= ' ' || r > '~' || strings.ContainsRune(`:*?"<>|%`, r) {
-			return fmt.Errorf("member %q: %q stands in the name", name, r)
+			return faultf(Unsafe, "member %q: %q stands in the name", name, r)
 		}
 	}
 	return checkRole(name)

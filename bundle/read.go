@@ -16,10 +16,10 @@ import (
 // Read reads an archive within the bounds of this package. It takes one gzip member that holds one POSIX (ustar) archive of
 // plain files, and refuses everything that readers of archives disagree about. Errors name the member.
 func Read(r io.Reader) (*Archive, error) {
-	packed := bufio.NewReader(&bounded{r, MaxPacked, fmt.Errorf("the archive is larger than %d bytes", MaxPacked)})
+	packed := bufio.NewReader(&bounded{r, MaxPacked, faultf(TooLarge, "the archive is larger than %d bytes", MaxPacked)})
 	switch _, err := packed.Peek(1); {
 	case err == io.EOF:
-		return nil, errors.New("the file is empty")
+		return nil, faultf(Truncated, "the file is empty")
 	case err != nil:
 		return nil, err
 	}
@@ -36,7 +36,7 @@ func Read(r io.Reader) (*Archive, error) {
 		return nil, err
 	}
 	if _, err := packed.Peek(1); err == nil {
-		return nil, errors.New("something follows the gzip member")
+		return nil, faultf(Trailing, "something follows the gzip member")
 	} else if err != io.EOF {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func Read(r io.Reader) (*Archive, error) {
 func gzipError(err error) error {
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
-		return errors.New("the archive is cut off")
+		return faultf(Truncated, "the archive is cut off")
 	case errors.Is(err, gzip.ErrHeader):
 		return errors.New("it is no gzip file")
 	case errors.Is(err, gzip.ErrChecksum):
@@ -83,11 +83,11 @@ func readTar(z io.Reader) (*Archive, error) {
 		case err != nil:
 			return nil, err
 		case len(a.Files) == MaxMembers:
-			return nil, fmt.Errorf("the archive holds more than %d members", MaxMembers)
+			return nil, faultf(TooLarge, "the archive holds more than %d members", MaxMembers)
 		case size > MaxMember:
-			return nil, fmt.Errorf("member %q is larger than %d bytes", name, MaxMember)
+			return nil, faultf(TooLarge, "member %q is larger than %d bytes", name, MaxMember)
 		case size > left:
-			return nil, fmt.Errorf("the members hold more than %d bytes together", MaxContent)
+			return nil, faultf(TooLarge, "the members hold more than %d bytes together", MaxContent)
 		}
 		left -= size
 		data, err := member(z, size)
@@ -124,7 +124,7 @@ func member(r io.Reader, size int64) ([]byte, error) {
 		return nil, err
 	}
 	if rest != [block]byte{} {
-		return nil, errors.New("something stands between two members")
+		return nil, faultf(Trailing, "something stands between two members")
 	}
 	return b.Bytes(), nil
 }
@@ -140,9 +140,9 @@ func end(r io.Reader) error {
 	case err != nil:
 		return gzipError(err)
 	case second != header{} || len(bytes.Trim(rest, "\x00")) > 0:
-		return errors.New("something follows the end of the archive")
+		return faultf(Trailing, "something follows the end of the archive")
 	case len(rest) > maxPadding:
-		return fmt.Errorf("more than %d bytes of padding follow the end of the archive", maxPadding)
+		return faultf(Trailing, "more than %d bytes of padding follow the end of the archive", maxPadding)
 	}
 	return nil
 }
@@ -179,7 +179,7 @@ func (h *header) parse() (name string, size int64, err error) {
 	case !ok || !ok2:
 		return "", 0, fmt.Errorf("member %q: something follows the end of the name", name)
 	case h[typeAt] != '0':
-		return "", 0, fmt.Errorf("member %q %s", name, cmpOr(kinds[h[typeAt]], "is no plain file"))
+		return "", 0, faultf(NotAFile, "member %q %s", name, cmpOr(kinds[h[typeAt]], "is no plain file"))
 	case string(h[linkEnd:magicEnd]) != "ustar\x0000":
 		return "", 0, fmt.Errorf("member %q: the header is not in the ustar format", name)
 	case !zero(h[typeAt+1 : linkEnd]):
