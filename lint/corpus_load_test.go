@@ -53,7 +53,7 @@ func cases(t *testing.T, corpus string, atLeast int) []string {
 
 // A defect that the loader refuses measures the loader and not the rules, so only those of class load may be refused.
 func TestCorpusLoads(t *testing.T) {
-	for _, dir := range cases(t, "corpus", 150) {
+	for _, dir := range cases(t, "corpus", 200) {
 		text, err := os.ReadFile(filepath.Join(dir, "defect.json"))
 		if err != nil {
 			t.Fatal(err)
