@@ -54,14 +54,16 @@ func (o LoadOptions) Load(paths ...string) (*Set, error) {
 
 // loader is one load: the files, what they say, and what is wrong with them.
 type loader struct {
-	opts       LoadOptions
-	errs       Errors
-	docs       []*document
-	fragments  map[string]*document
-	units      []*unit
-	set        *Set
-	overridden map[string]bool // params of the options that some policy declares
-	items      int             // that references to lists have put in place
+	opts         LoadOptions
+	errs         Errors
+	docs         []*document
+	fragments    map[string]*document
+	units        []*unit
+	set          *Set
+	overridden   map[string]bool     // params of the options that some policy declares
+	used         map[Definition]bool // what files define, and whether something refers to it
+	fragmentUsed map[string]bool
+	items        int // that references to lists have put in place
 }
 
 // document is one parsed source and the key that says what it is.
@@ -72,7 +74,8 @@ type document struct {
 }
 
 func newLoader(o LoadOptions) *loader {
-	return &loader{opts: o, fragments: map[string]*document{}, overridden: map[string]bool{}, set: &Set{}}
+	return &loader{opts: o, fragments: map[string]*document{}, overridden: map[string]bool{}, used: map[Definition]bool{},
+		fragmentUsed: map[string]bool{}, set: &Set{}}
 }
 
 // maxCollected bounds the problems that are kept before they are sorted; what comes after them is not shown anyway.
@@ -215,6 +218,11 @@ func (l *loader) finish() (*Set, error) {
 	if len(l.errs) > 0 {
 		return nil, l.errs.sorted()
 	}
+	for _, d := range l.docs {
+		s := d.root.src
+		l.set.Sources = append(l.set.Sources, &Source{s.name, s.text, s.notes})
+	}
+	l.set.Unused = l.unused()
 	return l.set, nil
 }
 

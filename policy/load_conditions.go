@@ -2,6 +2,7 @@ package policy
 
 import (
 	"errors"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -158,11 +159,19 @@ func (r *reader) parseInto(c *Condition, n *node) {
 	c.Src, c.Expr = r.cel(n, ParseExpr)
 }
 
+// constantNames finds lists.NAME and params.NAME. Within a text it finds too much, which only keeps lint silent.
+var constantNames = regexp.MustCompile(`\b(?:lists|params)\s*\.\s*([A-Za-z_][A-Za-z0-9_]*)`)
+
 // cel reads an expression; where it is none, the error stands where in the text it is.
 func (r *reader) cel(n *node, parse func(string, Names) (*Expr, error)) (string, *Expr) {
 	src, ok := r.prose(n, "an expression")
 	if !ok {
 		return "", nil
+	}
+	if len(r.defined) > 0 {
+		for _, m := range constantNames.FindAllStringSubmatch(src, -1) {
+			r.use(m[1])
+		}
 	}
 	e, err := parse(src, r.constants())
 	if err == nil {

@@ -241,6 +241,7 @@ func readExpires(r *reader, t *Tier, _, n *node) {
 		r.fail(n.pos, remedy, "expires must be a duration up to 30d, not %s", n.what())
 		return
 	}
+	t.Stated = true
 	s, ok := r.text(n, "expires")
 	if !ok {
 		return

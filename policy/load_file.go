@@ -146,6 +146,7 @@ func (l *loader) fragment(n *node, name string, u *unit) []*Entry {
 		l.fail(n.pos, didYouMean(name, slices.Sorted(maps.Keys(l.fragments))), "no fragment is called %s", name)
 		return nil
 	}
+	l.fragmentUsed[name] = true
 	s, _ := l.state(d, u, new(Scope))
 	return s.entries
 }

@@ -63,6 +63,7 @@ func readParams(r *reader, _ *statement, _, n *node) {
 			lit = given
 		}
 		r.params[k.text] = lit
+		r.define(DefinedParam, k)
 	}
 }
 
@@ -79,6 +80,7 @@ func readLists(r *reader, _ *statement, _, n *node) {
 		if _, isParam := r.params[k.text]; isParam {
 			r.fail(k.pos, "", "%s is a param already", k.text)
 		}
+		r.define(DefinedList, k)
 		switch v := n.items[i]; {
 		case v.kind == mapNode:
 			from := v.get("from")

@@ -20,9 +20,10 @@ const MaxSource = 1 << 20
 
 // source is the text of one file.
 type source struct {
-	name string // as shown to people
-	dir  string // what `from:` and `rego:` are below; "" where the text is from no file
-	text []byte
+	name  string // as shown to people
+	dir   string // what `from:` and `rego:` are below; "" where the text is from no file
+	text  []byte
+	notes []Comment // of YAML, once it is parsed
 }
 
 // place returns the position of a byte of the text.
@@ -188,6 +189,7 @@ func (s *source) parseYAML() (*node, *Error) {
 	if c.err != nil {
 		return nil, c.err
 	}
+	s.notes = s.comments(c.marks)
 	switch err := d.Decode(&second); {
 	case err == io.EOF:
 		return root, nil
@@ -301,6 +303,7 @@ func (r *oneByte) Read(p []byte) (int, error) {
 type converter struct {
 	s      *source
 	cursor cursor
+	marks  []mark
 	err    *Error
 }
 
@@ -358,8 +361,10 @@ var styles = map[yaml.Style]style{yaml.DoubleQuotedStyle: quotedDouble, yaml.Sin
 // parser forgets the tag "!".
 func (c *converter) plainNode(y *yaml.Node, pos Pos) bool {
 	first := byte(0)
-	if at := c.cursor.offset(pos); at < len(c.s.text) && (y.Kind != yaml.ScalarNode || y.Value != "" || y.Style != 0) {
+	at := c.cursor.offset(pos)
+	if at < len(c.s.text) && (y.Kind != yaml.ScalarNode || y.Value != "" || y.Style != 0) {
 		first = c.s.text[at]
+		c.marks = append(c.marks, mark{at, styles[y.Style&^yaml.FlowStyle]})
 	}
 	switch {
 	case y.Kind == yaml.AliasNode || first == '*':

@@ -13,12 +13,13 @@ import (
 // reader reads one file, or one entry of it: what names mean there, and who owns the rules that are found.
 type reader struct {
 	*loader
-	in     place
-	unit   *unit
-	entry  *Entry // that owns the rules; nil: the policy or guardrail itself
-	file   *source
-	params map[string]Literal
-	lists  map[string]namedList
+	in      place
+	unit    *unit
+	entry   *Entry // that owns the rules; nil: the policy or guardrail itself
+	file    *source
+	params  map[string]Literal
+	lists   map[string]namedList
+	defined map[string]Definition // params and lists, whose names differ
 }
 
 // namedList is a list of `lists`. A list that is empty has no kind.
@@ -222,6 +223,7 @@ func (r *reader) param(n *node, what string) (Literal, bool) {
 	if !ok {
 		return Literal{}, false
 	}
+	r.use(ref)
 	lit, ok := r.params[ref]
 	if !ok {
 		if _, isList := r.lists[ref]; isList {
@@ -243,6 +245,7 @@ func didYouMeanRef[V any](ref string, known map[string]V) string {
 
 // list returns the list that a reference names.
 func (r *reader) list(n *node, ref, what string) (namedList, bool) {
+	r.use(ref)
 	l, ok := r.lists[ref]
 	if !ok {
 		if _, isParam := r.params[ref]; isParam {

@@ -52,10 +52,12 @@ type Set struct {
 	Version    string // "sha256:" and the digest of the canonical form: what is enforced, not how it was written
 	Policies   []*Policy
 	Guardrails []*Guardrail
-	Rules      []Rule    // by RuleID; Rules[0] is NoPolicyRule
-	Features   []Feature // what expressions ask of a session's history, without repeats
-	Routes     []*Raw    // files of routes, as data
-	Schemas    []*Raw    // files of tools' schemas, as data
+	Rules      []Rule       // by RuleID; Rules[0] is NoPolicyRule
+	Features   []Feature    // what expressions ask of a session's history, without repeats
+	Routes     []*Raw       // files of routes, as data
+	Schemas    []*Raw       // files of tools' schemas, as data
+	Sources    []*Source    // the files of policies, guardrails and fragments, by name
+	Unused     []Definition // names that are defined and that nothing refers to, by place
 }
 
 // Raw is the content of a file of routes or schemas as strict JSON with sorted keys.
@@ -294,6 +296,7 @@ type Tier struct {
 	Approvers []string     // nil: any approver of the tenant
 	Channel   string
 	Expires   time.Duration
+	Stated    bool // that Expires is written, and not the default
 	Quorum    int
 }
 
