@@ -30,6 +30,7 @@ type Doc struct {
 	nodes    []node
 	variants []int32 // objects with sibling keys that differ in case only
 	parser   parser
+	shape    *Shape // nil where it was parsed without one
 }
 
 // node is one value. Its children follow it directly; next is the index of what follows the whole subtree.
@@ -79,7 +80,7 @@ func Parse(text []byte) (*Doc, error) {
 // Parse reads text into d, like the function Parse, with a limit on its size in bytes. Keys that differ in case only
 // are noted for CaseVariants and not refused: some policies permit them where no rule names a key.
 func (d *Doc) Parse(text []byte, limit int) error {
-	d.text, d.nodes, d.variants = text, d.nodes[:0], d.variants[:0]
+	d.text, d.nodes, d.variants, d.shape = text, d.nodes[:0], d.variants[:0], nil
 	if len(text) > limit || len(text) > math.MaxInt32 {
 		return &SyntaxError{limit, fmt.Sprintf("the document is larger than %d bytes", limit)}
 	}
@@ -119,6 +120,8 @@ type parser struct {
 	stack [MaxDepth]uint32
 	depth int
 	seen  [MaxDepth]map[uint32][]uint32 // key hash → members, for large objects only
+
+	moved [maxShapeValues + 1]uint32 // how far each gap's text stands from where its shape has it
 }
 
 func (p *parser) fail(at int, msg string) error { return &SyntaxError{at, msg} }

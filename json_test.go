@@ -178,6 +178,19 @@ func TestParseProperty(t *testing.T) {
 	})
 }
 
+// mustParse parses what encoding/json writes of v.
+func mustParse(t *rapid.T, v any) *Doc {
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := Parse(text)
+	if err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	return d
+}
+
 func anyJSON(depth int) *rapid.Generator[any] {
 	leaf := rapid.OneOf(rapid.Just[any](nil), rapid.Map(rapid.Bool(), func(b bool) any { return b }),
 		rapid.Map(rapid.String(), func(s string) any { return s }),
@@ -250,6 +263,16 @@ func BenchmarkParse(b *testing.B) {
 		b.SetBytes(int64(len(text)))
 		for b.Loop() {
 			if err := d.Parse(text, MaxBody); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("strict-like-the-last", func(b *testing.B) {
+		var d Doc
+		var s Shapes
+		b.SetBytes(int64(len(text)))
+		for b.Loop() {
+			if err := d.ParseLike(text, MaxBody, &s); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -38,7 +38,7 @@ type constraint struct {
 }
 
 type check struct {
-	*policy.Check
+	policy.Check // a copy, so that judging follows no pointer
 	set *literalSet
 	re  *matcher
 }
@@ -78,7 +78,7 @@ func (c *compiler) constraint(con *policy.Constraint, cs *policy.Conditions, bre
 		}
 	}
 	for _, ch := range con.Checks {
-		x := check{Check: ch}
+		x := check{Check: *ch}
 		switch ch.Op {
 		case policy.CheckIn, policy.CheckNotIn:
 			x.set = newLiteralSet(ch.List)
@@ -194,14 +194,11 @@ func (c *constraint) eval(s *Scratch, v aegis.Value, parent aegis.Kind, lifted u
 // present judges a value that is neither missing nor null.
 func (c *constraint) present(s *Scratch, v aegis.Value, lifted uint64) {
 	if len(c.checks) > 0 {
-		x := &value{}
 		if c.slot >= 0 {
-			x = s.operand(c.slot)
+			c.judge(s, v, s.operand(c.slot), lifted)
 		} else {
-			*x = fromJSON(v)
-		}
-		for i := range c.checks {
-			c.check(s, &c.checks[i], v, x, lifted)
+			x := fromJSON(v)
+			c.judge(s, v, &x, lifted)
 		}
 	}
 	if c.each != nil {
@@ -224,6 +221,13 @@ func (c *constraint) present(s *Scratch, v aegis.Value, lifted uint64) {
 	}
 	if c.other != policy.NoRule {
 		c.unnamed(s, v)
+	}
+}
+
+// judge runs the constraint's own checks on a value.
+func (c *constraint) judge(s *Scratch, v aegis.Value, x *value, lifted uint64) {
+	for i := range c.checks {
+		c.check(s, &c.checks[i], v, x, lifted)
 	}
 }
 

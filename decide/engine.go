@@ -97,6 +97,7 @@ type Scratch struct {
 
 	call    *aegis.Call
 	facts   *Facts
+	own     Facts // that the Gate gathered
 	plan    *Plan
 	slots   []slot
 	vars    [maxVars]value
@@ -105,6 +106,7 @@ type Scratch struct {
 	detect  []policy.RuleID
 	verdict Verdict
 	keys    keyCache
+	bound   [64]binding // by the shape's id
 
 	// for evaluating a rewritten call
 	second  *Scratch
@@ -178,7 +180,45 @@ func (s *Scratch) bind(p *Plan, c *aegis.Call, f *Facts) {
 	if len(p.slots) == 0 || c.Args.Kind() != aegis.Object {
 		return
 	}
-	for m := c.Args.First(); m.Kind() != aegis.Absent; m = c.Args.After(m) {
+	shape := c.Args.Shape()
+	if shape == nil {
+		s.find(p, c.Args)
+		return
+	}
+	b := &s.bound[shape.ID()%uint32(len(s.bound))]
+	if b.shape != shape || b.plan != p {
+		s.find(p, c.Args)
+		b.note(s, p, shape)
+		return
+	}
+	for i, at := range b.places {
+		if at >= 0 {
+			s.slots[i].json = c.Args.At(int(at))
+		}
+	}
+}
+
+// binding is where the arguments of a plan's slots stand in documents of one shape.
+type binding struct {
+	shape  *aegis.Shape
+	plan   *Plan
+	places []int32 // by slot; -1: there is no such argument
+}
+
+func (b *binding) note(s *Scratch, p *Plan, shape *aegis.Shape) {
+	b.shape, b.plan, b.places = shape, p, b.places[:0]
+	for i := range p.slots {
+		at := int32(-1)
+		if v := s.slots[i].json; v.Kind() != aegis.Absent {
+			at = int32(v.Index())
+		}
+		b.places = append(b.places, at)
+	}
+}
+
+// find looks the plan's arguments up by name.
+func (s *Scratch) find(p *Plan, args aegis.Value) {
+	for m := args.First(); m.Kind() != aegis.Absent; m = args.After(m) {
 		for i := range p.slots {
 			if m.IsNamed(&p.slots[i]) {
 				s.slots[i].json = m

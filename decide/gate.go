@@ -143,7 +143,8 @@ func (g *Gate) Judge(s *Scratch, p *Plan, c *aegis.Call, session *Session) (*Ver
 	if v := g.admit(s, p, c); v != nil {
 		return v, nil
 	}
-	f := Facts{}
+	f := &s.own
+	*f = Facts{}
 	if session != nil && p.NeedsSession {
 		session.mu.Lock()
 		defer session.mu.Unlock()
@@ -155,12 +156,12 @@ func (g *Gate) Judge(s *Scratch, p *Plan, c *aegis.Call, session *Session) (*Ver
 	if len(p.Sanitizers) > 0 {
 		f.Detected = s.detected(p, c.Args)
 	}
-	v, err := g.evaluate(s, p, c, &f)
+	v, err := g.evaluate(s, p, c, f)
 	if err != nil {
 		return nil, err
 	}
 	if len(f.Detected) > 0 && (v.Outcome == aegis.Sanitize || v.Outcome == aegis.ApprovalNeeded) {
-		return g.sanitize(s, p, c, &f)
+		return g.sanitize(s, p, c, f)
 	}
 	return v, nil
 }

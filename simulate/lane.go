@@ -19,7 +19,7 @@ type lane struct {
 	counts   [][]*Counts // by label, by dictionary index + 1
 	combos   comboCache
 	known    map[combo]*resolved
-	cells    cellCache
+	cells    batchCells
 	sessions []*decide.Session // by dictionary index, for tenant sessionsOf
 	tenantOf []int32
 	results  []result // of the batch, where decisions are written
@@ -73,19 +73,24 @@ type resolved struct {
 // comboCache finds what is known of a row by its four dictionary indexes. It is direct-mapped: a miss costs a look-up by
 // name, nothing else.
 type comboCache [1024]struct {
-	key [4]int32
-	of  *resolved
+	key    [4]int32
+	of     *resolved
+	shapes *aegis.Shapes // of the arguments of such calls
 }
 
-func (l *lane) resolve(i int) *resolved {
+// resolve returns what is known of row i's names, and the shapes of such calls' arguments.
+func (l *lane) resolve(i int) (*resolved, *aegis.Shapes) {
 	b := l.batch
 	key := [4]int32{b.Tenant.Index[i], b.Agent.Index[i], b.Tool.Index[i], b.Action.Index[i]}
 	h := uint32(key[0])*31 + uint32(key[1])*131 + uint32(key[2])*524287 + uint32(key[3])*8191
 	e := &l.combos[(h^h>>10)%uint32(len(l.combos))]
 	if e.of == nil || e.key != key {
 		e.key, e.of = key, l.lookup(combo{l.run.src.tenant(b.Tenant.At(i)), b.Agent.At(i), b.Tool.At(i), b.Action.At(i)})
+		if e.shapes == nil {
+			e.shapes = new(aegis.Shapes)
+		}
 	}
-	return e.of
+	return e.of, e.shapes
 }
 
 func (l *lane) lookup(c combo) *resolved {
@@ -101,7 +106,9 @@ func (l *lane) lookup(c combo) *resolved {
 // begin readies the lane for a batch: dictionary indexes of the last one mean nothing now.
 func (l *lane) begin(b *batch) {
 	l.batch = b
-	clear(l.combos[:])
+	for i := range l.combos {
+		l.combos[i].of = nil // the shapes may serve again
+	}
 	n := len(b.Session.Dict)
 	l.sessions = append(l.sessions[:0], make([]*decide.Session, n)...)
 	l.tenantOf = append(l.tenantOf[:0], make([]int32, n)...)
@@ -112,6 +119,7 @@ func (l *lane) begin(b *batch) {
 		l.counts = append(l.counts, make([]*Counts, len(col.Dict)+1))
 	}
 	l.results = l.results[:0]
+	l.cells.begin(n)
 }
 
 // evaluate judges and counts every call of a batch, in its order.
@@ -126,8 +134,8 @@ func (l *lane) evaluate(b *batch) error {
 				return err
 			}
 		}
-		e := l.resolve(i)
-		bad := b.parse(i, &l.doc)
+		e, shapes := l.resolve(i)
+		bad := b.parse(i, &l.doc, shapes)
 		l.fill(&l.call, e, i, &l.doc)
 		v, err := l.judge(e, i, &l.call, bad)
 		if err != nil {
@@ -182,12 +190,12 @@ func (l *lane) session(e *resolved, i int) *decide.Session {
 }
 
 // parse reads the arguments of row i into doc, unless the capture lacks them, and reports whether they are bad.
-func (b *batch) parse(i int, doc *aegis.Doc) (bad bool) {
+func (b *batch) parse(i int, doc *aegis.Doc, shapes *aegis.Shapes) (bad bool) {
 	if b.Coverage[i] != capture.CoverageFull {
 		return false
 	}
 	text := b.ArgsData[b.ArgsStart[i]:b.ArgsEnd[i]]
-	return doc.Parse(text, aegis.MaxBody) != nil || doc.Root().Kind() != aegis.Object
+	return doc.ParseLike(text, aegis.MaxBody, shapes) != nil || doc.Root().Kind() != aegis.Object
 }
 
 // fill makes the call of row i. What the capture does not hold is noted as lacking.
@@ -244,7 +252,7 @@ func (l *lane) count(e *resolved, o aegis.Outcome, hits []aegis.Hit, i int) {
 	}
 	l.countLabels(o, i)
 	if k := b.Session.Index[i]; k >= 0 {
-		l.cells.count(l, e, i, o)
+		l.cells.count(k, b.Tenant.Index[i], e.tool, o, b.minute(i))
 	} else {
 		l.countLoose(e, o)
 	}
@@ -299,69 +307,4 @@ func (l *lane) countLoose(e *resolved, o aegis.Outcome) {
 	}
 	m[0].Add(1, int64(c.block))
 	m[1].Add(1, int64(c.hold))
-}
-
-// cellCache gathers the counts of sessions and of their tools before they go to the shared table. Calls of a session
-// stand near each other in most captures, so that a small cache saves most of the table's work.
-type cellCache struct {
-	slots [4096]struct {
-		session, tenant int32
-		used            bool
-		cell            cell
-	}
-	keys  []sessionKey
-	cells []cell
-
-	tenant int32 // whose hash is known
-	known  bool
-	hash   sessionKey
-}
-
-func (cc *cellCache) count(l *lane, e *resolved, i int, o aegis.Outcome) {
-	session, tenant, minute := l.batch.Session.Index[i], l.batch.Tenant.Index[i], l.batch.minute(i)
-	for _, tool := range [2]int32{-1, e.tool} {
-		h := uint32(session)*2654435761 + uint32(tool+1)*40503
-		s := &cc.slots[h>>20]
-		if !s.used || s.session != session || s.tenant != tenant || s.cell.tool != tool {
-			if s.used {
-				cc.spill(l, s.session, s.tenant, s.cell)
-			}
-			s.session, s.tenant, s.used, s.cell = session, tenant, true, cell{tool: tool}
-		}
-		s.cell.count(o)
-		s.cell.last = max(s.cell.last, minute)
-	}
-}
-
-func (cc *cellCache) spill(l *lane, session, tenant int32, c cell) {
-	b := l.batch
-	if !cc.known || cc.tenant != tenant {
-		name := ""
-		if tenant >= 0 {
-			name = b.Tenant.Dict[tenant]
-		}
-		cc.tenant, cc.known, cc.hash = tenant, true, l.run.table.tenant(l.run.src.tenant(name))
-	}
-	cc.keys = append(cc.keys, cc.hash^l.run.table.session(b.Session.Dict[session]))
-	cc.cells = append(cc.cells, c)
-	if len(cc.keys) == 4096 {
-		cc.drain(l)
-	}
-}
-
-func (cc *cellCache) drain(l *lane) {
-	l.run.table.add(cc.keys, cc.cells)
-	cc.keys, cc.cells = cc.keys[:0], cc.cells[:0]
-}
-
-// flush empties the cache: the next batch has other dictionaries.
-func (cc *cellCache) flush(l *lane) {
-	for i := range cc.slots {
-		if s := &cc.slots[i]; s.used {
-			cc.spill(l, s.session, s.tenant, s.cell)
-			s.used = false
-		}
-	}
-	cc.known = false
-	cc.drain(l)
 }

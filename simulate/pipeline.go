@@ -50,8 +50,9 @@ func (r *run) inOrder() error {
 			calls: make([]aegis.Call, chunkRows), known: make([]*resolved, chunkRows)}
 	}
 	errs := make(chan error, 3)
-	counter := r.newLane()
-	go func() { errs <- p.parse(in) }()
+	// The counter adds to what the parser has resolved; what they hold is one tally when both are done.
+	parser, counter := r.newLane(), r.newLane()
+	go func() { errs <- p.parse(parser, in) }()
 	go func() { errs <- p.judge() }()
 	go func() { errs <- p.count(counter, in) }()
 	for range 3 {
@@ -63,7 +64,7 @@ func (r *run) inOrder() error {
 	if err == nil {
 		err = r.ctx.Err()
 	}
-	r.mergeLanes([]*lane{counter})
+	r.mergeLanes([]*lane{parser, counter})
 	return err
 }
 
@@ -88,9 +89,8 @@ func (p *pipeline) take(from chan *chunk) *chunk {
 }
 
 // parse cuts batches into chunks and makes their calls.
-func (p *pipeline) parse(in stream) error {
+func (p *pipeline) parse(l *lane, in stream) error {
 	defer close(p.parsed)
-	l := p.run.newLane()
 	for {
 		b, err := in.next()
 		if err != nil || b == nil {
@@ -108,8 +108,9 @@ func (p *pipeline) parse(in stream) error {
 			c.b, c.from, c.to = b, from, min(b.Rows, from+chunkRows)
 			for i := c.from; i < c.to; i++ {
 				if b.Rejected[i] == capture.Accepted {
-					doc, known := &c.docs[i-from], l.resolve(i)
-					c.bad[i-from], c.known[i-from] = b.parse(i, doc), known
+					doc := &c.docs[i-from]
+					known, shapes := l.resolve(i)
+					c.bad[i-from], c.known[i-from] = b.parse(i, doc, shapes), known
 					l.fill(&c.calls[i-from], known, i, doc)
 				}
 			}
@@ -170,7 +171,7 @@ func (p *pipeline) count(l *lane, in stream) error {
 		for i := c.from; i < c.to; i++ {
 			end := c.ends[i-c.from]
 			if c.b.Rejected[i] == capture.Accepted {
-				l.count(l.resolve(i), c.outcomes[i-c.from], c.hits[at:end], i)
+				l.count(c.known[i-c.from], c.outcomes[i-c.from], c.hits[at:end], i)
 			}
 			at = end
 		}

@@ -115,13 +115,14 @@ func walkOnly(t testing.TB, path string) {
 			defer wg.Done()
 			var b capture.Batch
 			var d aegis.Doc
+			var shapes aegis.Shapes
 			for g := next.Add(1) - 1; g < int64(f.NumGroups()); g = next.Add(1) - 1 {
 				if err := f.ReadGroup(int(g), capture.ColAgent|capture.ColTool|capture.ColArgs, &b); err != nil {
 					t.Error(err)
 					return
 				}
 				for i := range b.Rows {
-					if err := d.Parse(b.Args(i), aegis.MaxBody); err != nil {
+					if err := d.ParseLike(b.Args(i), aegis.MaxBody, &shapes); err != nil {
 						t.Error(err)
 						return
 					}
