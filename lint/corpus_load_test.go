@@ -70,3 +70,11 @@ func TestCorpusLoads(t *testing.T) {
 		}
 	}
 }
+
+func TestCleanCorpusLoads(t *testing.T) {
+	for _, dir := range cases(t, "corpus-clean", 40) {
+		if _, err := policy.Load(policyOf(dir)); err != nil {
+			t.Errorf("%s: %v", dir, err)
+		}
+	}
+}
