@@ -130,24 +130,6 @@ func biased(x int64) uint64 { return uint64(x) ^ 1<<63 }
 // untimedAt is the time of calls that have none: after every other.
 const untimedAt = math.MaxUint64
 
-// names numbers the sessions, and ranks them by tenant and session. It holds the names of all sessions.
-type names struct {
-	ids  map[place]uint32
-	list []place
-}
-
-func (n *names) id(p place) uint64 {
-	p.time, p.seq = 0, 0
-	i, ok := n.ids[p]
-	if !ok {
-		p.tenant, p.session = strings.Clone(p.tenant), strings.Clone(p.session)
-		i = uint32(len(n.list))
-		n.ids[p] = i
-		n.list = append(n.list, p)
-	}
-	return uint64(i)
-}
-
 // sorted puts the traffic in event order. Only sessions' names are held in memory; keys and rows beyond a bound are
 // sorted on disk.
 func (r *run) sorted() (_ stream, err error) {
@@ -182,7 +164,7 @@ func (r *run) sorted() (_ stream, err error) {
 
 // sortBySession sorts every row by session and seq: record{session, seq, row, time, name}.
 func (r *run) sortBySession(dir string) (*sorter, *names, error) {
-	n := &names{ids: map[place]uint32{}}
+	n := newNames()
 	out := newSorter(dir, r.opt.SpillRows)
 	s := r.newFileStream(capture.OrderColumns)
 	defer s.stop()
@@ -201,7 +183,7 @@ func (r *run) sortBySession(dir string) (*sorter, *names, error) {
 		}
 		for i := range b.Rows {
 			p := b.place(r, i)
-			name, time := n.id(p), uint64(untimedAt)
+			name, time := uint64(n.id(p.tenant, p.session)), uint64(untimedAt)
 			session := name
 			if p.session == "" {
 				session = 1<<40 | row // a session of its own
@@ -244,18 +226,4 @@ func (r *run) sortByTime(dir string, bySession *sorter, n *names) (*sorter, erro
 		return out.add(record{latest[0], latest[1], uint64(rank[rec[4]]), rec[1], rec[2]})
 	})
 	return out, err
-}
-
-// ranks returns, by id, the place of each name in the order of tenant and session.
-func (n *names) ranks() []uint32 {
-	order := make([]uint32, len(n.list))
-	for i := range order {
-		order[i] = uint32(i)
-	}
-	sortBy(order, func(a, b uint32) int { return n.list[a].compare(n.list[b]) })
-	rank := make([]uint32, len(order))
-	for i, id := range order {
-		rank[id] = uint32(i)
-	}
-	return rank
 }

@@ -13,9 +13,21 @@ import (
 // record is a fixed number of keys, compared from the first on.
 type record [5]uint64
 
-func (r record) compare(s record) int { return slices.Compare(r[:], s[:]) }
+func (r *record) compare(s *record) int {
+	for i := range r {
+		if r[i] != s[i] {
+			if r[i] < s[i] {
+				return -1
+			}
+			return 1
+		}
+	}
+	return 0
+}
 
-func sortBy[T any](s []T, f func(a, b T) int) { slices.SortFunc(s, f) }
+func sortRecords(rs []record) {
+	slices.SortFunc(rs, func(a, b record) int { return a.compare(&b) })
+}
 
 // defaultSpill is how many records a sorter holds in memory: 40 MiB of them.
 const defaultSpill = 1 << 20
@@ -41,7 +53,7 @@ func (s *sorter) add(r record) error {
 }
 
 func (s *sorter) spill() error {
-	slices.SortFunc(s.buf, record.compare)
+	sortRecords(s.buf)
 	f, err := os.CreateTemp(s.dir, "run-*")
 	if err != nil {
 		return err
@@ -57,7 +69,7 @@ func (s *sorter) spill() error {
 
 // each calls f for every record in order. It can be called once.
 func (s *sorter) each(f func(record) error) error {
-	slices.SortFunc(s.buf, record.compare)
+	sortRecords(s.buf)
 	if len(s.runs) == 0 {
 		for _, r := range s.buf {
 			if err := f(r); err != nil {
@@ -142,7 +154,7 @@ func (h *runHeap) start(r *runReader) error {
 }
 
 func (h runHeap) Len() int           { return len(h) }
-func (h runHeap) Less(i, j int) bool { return h[i].at.compare(h[j].at) < 0 }
+func (h runHeap) Less(i, j int) bool { return h[i].at.compare(&h[j].at) < 0 }
 func (h runHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
 func (h *runHeap) Push(x any)        { *h = append(*h, x.(*runReader)) }
 func (h *runHeap) Pop() any {

@@ -32,9 +32,11 @@ func TestScale(t *testing.T) {
 		writeTraffic(t, file, rows)
 		measureScale(t, rows, "stateless", bin, file, filepath.Join(dir, "stateless.yaml"))
 		measureScale(t, rows, "stateful", bin, file, filepath.Join(dir, "stateful.yaml"))
+		if rows <= most/2 {
+			// The same file twice is out of order: every session comes a second time, later in the input and not in time.
+			measureScale(t, 2*rows, "stateful, out of order", bin, file, filepath.Join(dir, "stateful.yaml"), file)
+		}
 	}
-	// The same file twice is out of order: every session comes a second time, later in the input and not in time.
-	measureScale(t, 2*most, "stateful, out of order", bin, file, filepath.Join(dir, "stateful.yaml"), file)
 }
 
 func measureScale(t *testing.T, rows int, what, bin, file, policy string, more ...string) {
