@@ -26,7 +26,7 @@ func TestArrows(t *testing.T) {
 		"capture":       {""},
 		"decide":        {"", "limit", "policy", "redact"},
 		"lint":          {"", "policy"},
-		"simulate":      {"", "capture", "decide", "policy"},
+		"simulate":      {"", "capture", "decide", "policy", "redact"},
 		"cmd/aegisctl":  {"", "capture", "decide", "lint", "policy", "simulate"},
 		"examples":      {}, // its tests stand on simulate
 		"examples/make": {"", "capture"},

@@ -16,6 +16,7 @@ type Decided struct {
 	Decision            string   // allow, deny, sanitize, approval_needed, unknown or reject
 	Reasons, Rules      []string // nil is written as an empty list
 	PolicyVersion       string
+	Baseline            string // the decision of the policy that is compared with; "" where there is none, written as null
 }
 
 // decidedRow is the schema of decisions; no value of it is ever made.
@@ -30,6 +31,7 @@ type decidedRow struct {
 	Reasons       []string `parquet:"reasons,optional,list" parquet-element:",dict"`
 	Rules         []string `parquet:"rules,optional,list" parquet-element:",dict"`
 	PolicyVersion string   `parquet:"policy_version,optional,dict"`
+	Baseline      string   `parquet:"baseline_decision,optional,dict"`
 }
 
 // DecisionWriter writes the decisions of a simulation to a Parquet file, one row per call. It is not safe for use by
@@ -95,6 +97,7 @@ func (w *DecisionWriter) write(rows []Decided) {
 	put(func(r *Decided) { lists(r.Reasons) })
 	put(func(r *Decided) { lists(r.Rules) })
 	put(func(r *Decided) { text(r.PolicyVersion, 1) })
+	put(func(r *Decided) { text(r.Baseline, 1) })
 	if err := t.add(len(rows), 0); err != nil {
 		t.fail(fmt.Errorf("decisions: %w", err))
 	}

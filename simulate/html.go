@@ -65,8 +65,9 @@ func (r *Report) HTML() (string, error) {
 		Shares                             []share
 		Rates                              []rateCard
 		Tables                             []htmlTable
+		Change                             *htmlChanges
 	}{r, r.Headline(), r.basis(), perDay, r.approvals(), shares(r.Decisions),
-		[]rateCard{card("would block", "deny", r.WouldBlock), card("would hold", "approval_needed", r.WouldHold)}, tables}
+		[]rateCard{card("would block", "deny", r.WouldBlock), card("would hold", "approval_needed", r.WouldHold)}, tables, r.Changes.html()}
 	var b strings.Builder
 	if err := page.Execute(&b, data); err != nil {
 		return "", fmt.Errorf("rendering the page: %w", err)

@@ -9,6 +9,9 @@ import (
 // lane evaluates batches, one at a time, and counts on its own. Lanes share the gate and the table.
 type lane struct {
 	run     *run
+	gate    *decide.Gate
+	base    *lane    // judges the same calls by the baseline; nil where there is none, or another goroutine does
+	changes *changes // what differs from the baseline; nil where there is none
 	scratch decide.Scratch
 	doc     aegis.Doc
 	call    aegis.Call
@@ -58,16 +61,22 @@ func (b *batch) succeeded(i int) bool {
 }
 
 func (r *run) newLane() *lane {
-	return &lane{run: r, tally: newTally(len(r.set.Rules), len(r.src.labels)), known: map[combo]*resolved{}}
+	l := &lane{run: r, gate: r.gate, tally: newTally(len(r.set.Rules), len(r.src.labels)), known: map[combo]*resolved{}}
+	if r.base != nil {
+		l.changes = newChanges()
+	}
+	return l
 }
 
 // resolved is what the lane knows of a tenant, agent, tool and action that occur together.
 type resolved struct {
-	combo  combo
-	plan   *decide.Plan
-	counts *Counts
-	tool   int32 // in the table
-	commit bool
+	combo   combo
+	plan    *decide.Plan
+	counts  *Counts
+	tool    int32 // in the table
+	commit  bool
+	base    *resolved // under the baseline: plan and commit only
+	changed *kindCounts
 }
 
 // comboCache finds what is known of a row by its four dictionary indexes. It is direct-mapped: a miss costs a look-up by
@@ -98,7 +107,8 @@ func (l *lane) lookup(c combo) *resolved {
 		return r
 	}
 	plan := l.run.gate.Engine.Plan(c.tenant, c.agent, c.tool, c.action)
-	r := &resolved{c, plan, new(Counts), l.run.table.tool(aegis.EscapeName(c.tool)), l.run.gate.NeedsCommit(plan)}
+	r := &resolved{combo: c, plan: plan, counts: new(Counts), tool: l.run.table.tool(aegis.EscapeName(c.tool)),
+		commit: l.run.gate.NeedsCommit(plan), base: l.run.base.resolve(c)}
 	l.known[c], l.tally.combos[c] = r, r.counts
 	return r
 }
@@ -120,11 +130,15 @@ func (l *lane) begin(b *batch) {
 	}
 	l.results = l.results[:0]
 	l.cells.begin(n)
+	l.changes.begin(b)
 }
 
 // evaluate judges and counts every call of a batch, in its order.
 func (l *lane) evaluate(b *batch) error {
 	l.begin(b)
+	if l.base != nil {
+		l.base.begin(b)
+	}
 	for i := range b.Rows {
 		if b.Rejected[i] != capture.Accepted {
 			continue
@@ -141,9 +155,19 @@ func (l *lane) evaluate(b *batch) error {
 		if err != nil {
 			return err
 		}
+		var old *decide.Verdict
+		if l.base != nil {
+			if old, err = l.base.judge(e.base, i, &l.call, bad); err != nil {
+				return err
+			}
+		}
 		l.count(e, v.Outcome, v.Hits, i)
+		if old != nil {
+			l.compare(e, i, &l.call, verdict{old.Outcome, old.Hits}, verdict{v.Outcome, v.Hits})
+		}
 	}
 	l.cells.flush(l)
+	l.changes.flush(l)
 	return nil
 }
 
@@ -151,21 +175,21 @@ func (l *lane) evaluate(b *batch) error {
 func (l *lane) judge(e *resolved, i int, c *aegis.Call, bad bool) (*decide.Verdict, error) {
 	var v *decide.Verdict
 	if bad {
-		v = l.run.gate.Malformed(&l.scratch)
+		v = l.gate.Malformed(&l.scratch)
 	} else {
 		var err error
 		session := l.session(e, i)
-		if v, err = l.run.gate.Judge(&l.scratch, e.plan, c, session); err != nil {
+		if v, err = l.gate.Judge(&l.scratch, e.plan, c, session); err != nil {
 			return nil, err
 		}
 		if e.commit {
-			if err = l.run.gate.Commit(&l.scratch, session, l.batch.succeeded(i)); err != nil {
+			if err = l.gate.Commit(&l.scratch, session, l.batch.succeeded(i)); err != nil {
 				return nil, err
 			}
 			v = l.scratch.Verdict()
 		}
 	}
-	if l.run.opt.Each != nil {
+	if l.run.opt.Each != nil && l.gate == l.run.gate {
 		l.run.opt.Each(c, v)
 	}
 	return v, nil
@@ -184,7 +208,7 @@ func (l *lane) session(e *resolved, i int) *decide.Session {
 	if s := l.sessions[k]; s != nil && l.tenantOf[k] == tenant {
 		return s
 	}
-	s := l.run.gate.Session(e.combo.tenant, l.batch.Session.Dict[k])
+	s := l.gate.Session(e.combo.tenant, l.batch.Session.Dict[k])
 	l.sessions[k], l.tenantOf[k] = s, tenant
 	return s
 }

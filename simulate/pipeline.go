@@ -21,9 +21,29 @@ type chunk struct {
 	bad      []bool
 	calls    []aegis.Call
 	known    []*resolved
+	judged   verdicts
+	base     verdicts // of the baseline
+}
+
+// verdicts is what one policy says of a chunk's calls.
+type verdicts struct {
 	outcomes []aegis.Outcome
 	ends     []int32 // of each call's hits
 	hits     []aegis.Hit
+}
+
+func (v *verdicts) add(o aegis.Outcome, hits []aegis.Hit) {
+	v.hits = append(v.hits, hits...)
+	v.outcomes, v.ends = append(v.outcomes, o), append(v.ends, int32(len(v.hits)))
+}
+
+// at returns the verdict on the chunk's call n.
+func (v *verdicts) at(n int) verdict {
+	from := int32(0)
+	if n > 0 {
+		from = v.ends[n-1]
+	}
+	return verdict{v.outcomes[n], v.hits[from:v.ends[n]]}
 }
 
 var errStopped = errors.New("stopped")
@@ -32,6 +52,7 @@ var errStopped = errors.New("stopped")
 type pipeline struct {
 	run                  *run
 	free, parsed, judged chan *chunk
+	compared             chan *chunk // judged by the baseline as well
 	quit                 chan struct{}
 }
 
@@ -44,18 +65,25 @@ func (r *run) inOrder() error {
 	defer in.stop()
 	const chunks = 8
 	p := &pipeline{run: r, free: make(chan *chunk, chunks), parsed: make(chan *chunk, chunks), judged: make(chan *chunk, chunks),
-		quit: make(chan struct{})}
+		compared: make(chan *chunk, chunks), quit: make(chan struct{})}
 	for range chunks {
 		p.free <- &chunk{docs: make([]aegis.Doc, chunkRows), bad: make([]bool, chunkRows),
 			calls: make([]aegis.Call, chunkRows), known: make([]*resolved, chunkRows)}
 	}
-	errs := make(chan error, 3)
 	// The counter adds to what the parser has resolved; what they hold is one tally when both are done.
-	parser, counter := r.newLane(), r.newLane()
-	go func() { errs <- p.parse(parser, in) }()
-	go func() { errs <- p.judge() }()
-	go func() { errs <- p.count(counter, in) }()
-	for range 3 {
+	parser, counter, decided := r.newLane(), r.newLane(), p.judged
+	stages := []func() error{func() error { return p.parse(parser, in) },
+		func() error { return p.judge(r.newLane(), p.parsed, p.judged, (*chunk).ofPolicy) }}
+	if base := r.newBaseLane(); base != nil {
+		decided = p.compared
+		stages = append(stages, func() error { return p.judge(base, p.judged, p.compared, (*chunk).ofBaseline) })
+	}
+	stages = append(stages, func() error { return p.count(counter, decided, in) })
+	errs := make(chan error, len(stages))
+	for _, s := range stages {
+		go func() { errs <- s() }()
+	}
+	for range stages {
 		if e := <-errs; e != nil && !errors.Is(e, errStopped) && err == nil {
 			err = e
 			close(p.quit)
@@ -124,37 +152,52 @@ func (p *pipeline) parse(l *lane, in stream) error {
 // forgetEvery is how much event time passes between sweeps for idle sessions, in microseconds.
 const forgetEvery = 6 * 3600 * 1_000_000
 
-// judge takes every call through the gate, in order.
-func (p *pipeline) judge() error {
-	defer close(p.judged)
-	l := p.run.newLane()
+// ofPolicy and ofBaseline say what a judging stage works on: what is known of a call, and where its verdict goes.
+func (c *chunk) ofPolicy(n int) (*resolved, *verdicts) { return c.known[n], &c.judged }
+
+func (c *chunk) ofBaseline(n int) (*resolved, *verdicts) {
+	if e := c.known[n]; e != nil {
+		return e.base, &c.base
+	}
+	return nil, &c.base
+}
+
+// judge takes every call through the lane's gate, in order.
+func (p *pipeline) judge(l *lane, from, to chan *chunk, of func(*chunk, int) (*resolved, *verdicts)) error {
+	defer close(to)
 	clock := &l.scratch.Clock
 	*clock = p.run.earliest
 	swept := *clock
-	for c := p.take(p.parsed); c != nil; c = p.take(p.parsed) {
+	for c := p.take(from); c != nil; c = p.take(from) {
 		if l.batch != c.b || c.from == 0 {
 			l.begin(c.b)
 			if *clock-swept > forgetEvery {
-				p.run.gate.Forget(*clock)
+				l.gate.Forget(*clock)
 				swept = *clock
 			}
 		}
-		c.outcomes, c.ends, c.hits = c.outcomes[:0], c.ends[:0], c.hits[:0]
+		_, out := of(c, 0)
+		out.outcomes, out.ends, out.hits = out.outcomes[:0], out.ends[:0], out.hits[:0]
 		for i := c.from; i < c.to; i++ {
-			o := aegis.Allow
-			if c.b.Rejected[i] == capture.Accepted {
-				if !c.b.TimeNull[i] {
-					*clock = max(*clock, c.b.Time[i])
-				}
-				v, err := l.judge(c.known[i-c.from], i, &c.calls[i-c.from], c.bad[i-c.from])
-				if err != nil {
-					return err
-				}
-				o, c.hits = v.Outcome, append(c.hits, v.Hits...)
+			n := i - c.from
+			if c.b.Rejected[i] != capture.Accepted {
+				out.add(aegis.Allow, nil)
+				continue
 			}
-			c.outcomes, c.ends = append(c.outcomes, o), append(c.ends, int32(len(c.hits)))
+			if !c.b.TimeNull[i] {
+				*clock = max(*clock, c.b.Time[i])
+			}
+			e, _ := of(c, n)
+			call := &c.calls[n]
+			lacks := call.Lacks
+			v, err := l.judge(e, i, call, c.bad[n])
+			if err != nil {
+				return err
+			}
+			call.Lacks = lacks // the gate adds its doubts, which are those of one policy
+			out.add(v.Outcome, v.Hits)
 		}
-		if err := p.send(p.judged, c); err != nil {
+		if err := p.send(to, c); err != nil {
 			return err
 		}
 	}
@@ -162,22 +205,27 @@ func (p *pipeline) judge() error {
 }
 
 // count adds up what was decided, and gives batches back.
-func (p *pipeline) count(l *lane, in stream) error {
-	for c := p.take(p.judged); c != nil; c = p.take(p.judged) {
+func (p *pipeline) count(l *lane, from chan *chunk, in stream) error {
+	for c := p.take(from); c != nil; c = p.take(from) {
 		if l.batch != c.b || c.from == 0 {
 			l.begin(c.b)
 		}
-		at := int32(0)
 		for i := c.from; i < c.to; i++ {
-			end := c.ends[i-c.from]
-			if c.b.Rejected[i] == capture.Accepted {
-				l.count(c.known[i-c.from], c.outcomes[i-c.from], c.hits[at:end], i)
+			if c.b.Rejected[i] != capture.Accepted {
+				continue
 			}
-			at = end
+			n := i - c.from
+			e, v := c.known[n], c.judged.at(n)
+			l.count(e, v.outcome, v.hits, i)
+			if l.changes != nil {
+				l.compare(e, i, &c.calls[n], c.base.at(n), v)
+			}
 		}
 		if c.to == c.b.Rows {
 			l.cells.flush(l)
+			l.changes.flush(l)
 			p.run.table.closeIdle(uint32(l.tally.last / 60_000_000))
+			p.run.base.closeIdle(uint32(l.tally.last / 60_000_000))
 			if err := p.run.finish(l, c.b); err != nil {
 				return err
 			}

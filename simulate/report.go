@@ -27,6 +27,7 @@ type Report struct {
 	Unknown        []Row            `json:"unknown"` // by what the capture lacks
 	By             map[string][]Row `json:"by"`
 	Labels         map[string]Row   `json:"labels,omitempty"`
+	Changes        *Changes         `json:"changes,omitempty"` // against the baseline
 	UnusedRules    []string         `json:"unused_rules"`
 	UnusedEntries  []string         `json:"unused_entries"`
 	Rollout        Rollout          `json:"rollout"`

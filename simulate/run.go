@@ -24,6 +24,7 @@ func (r *run) inParallel() error {
 	turn := newTurn()
 	for i := range lanes {
 		lanes[i] = r.newLane()
+		lanes[i].base = r.newBaseLane()
 		wg.Add(1)
 		go func(l *lane) {
 			defer wg.Done()
@@ -67,6 +68,7 @@ func (r *run) mergeLanes(lanes []*lane) {
 	r.total = newTally(len(r.set.Rules), len(r.src.labels))
 	for _, l := range lanes {
 		r.total.merge(&l.tally)
+		r.base.merge(l.changes)
 	}
 }
 

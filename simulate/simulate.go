@@ -28,8 +28,10 @@ type Options struct {
 	GroupBy   []string    // further groups: tenant, region, session, or a label
 	Decisions string      // write one row per call to this Parquet file
 	Progress  func(done, total int64)
-	Workers   int   // 0: one for each processor
-	SpillRows int64 // rows sorted in memory at most before sorting goes to disk; 0: a default
+	Baseline  *policy.Set // compare with what this policy says of the same calls; nil: no comparison
+	Examples  bool        // keep the smallest call of each kind of change
+	Workers   int         // 0: one for each processor
+	SpillRows int64       // rows sorted in memory at most before sorting goes to disk; 0: a default
 
 	// Each is called for every call in event order, from one goroutine; the explorer uses it. May be nil.
 	Each func(c *aegis.Call, v *decide.Verdict)
@@ -49,6 +51,9 @@ func Run(ctx context.Context, set *policy.Set, opt Options) (*Report, error) {
 	}
 	defer src.close()
 	r := &run{ctx: ctx, gate: gate, set: set, opt: opt, src: src, table: newTable(src.rows)}
+	if r.base, err = newBaseline(opt); err != nil {
+		return nil, err
+	}
 	if err := r.openDecisions(); err != nil {
 		return nil, err
 	}
@@ -61,6 +66,9 @@ func Run(ctx context.Context, set *policy.Set, opt Options) (*Report, error) {
 		return nil, err
 	}
 	rep := r.report()
+	if rep.Changes, err = r.base.report(r); err != nil {
+		return nil, err
+	}
 	rep.ElapsedSeconds = time.Since(start).Seconds()
 	rep.CallsPerSecond = finite(float64(rep.Calls) / rep.ElapsedSeconds)
 	return rep, nil
@@ -76,7 +84,12 @@ func orElse[T comparable](v, d T) T {
 
 // stateful reports whether any verdict can depend on an earlier call.
 func (r *run) stateful() bool {
-	if len(r.set.Features) > 0 || r.opt.Each != nil {
+	return r.opt.Each != nil || remembers(r.set) || r.base != nil && remembers(r.base.set)
+}
+
+// remembers reports whether any verdict by the set can depend on an earlier call.
+func remembers(set *policy.Set) bool {
+	if len(set.Features) > 0 {
 		return true
 	}
 	limited := func(ls []*policy.Limit, es []*policy.Entry) bool {
@@ -84,12 +97,12 @@ func (r *run) stateful() bool {
 			return len(e.Limits) > 0 || slices.ContainsFunc(e.Children, func(k *policy.Entry) bool { return len(k.Limits) > 0 })
 		})
 	}
-	for _, p := range r.set.Policies {
+	for _, p := range set.Policies {
 		if limited(p.Limits, p.Entries) {
 			return true
 		}
 	}
-	for _, g := range r.set.Guardrails {
+	for _, g := range set.Guardrails {
 		if limited(g.Limits, g.Entries) {
 			return true
 		}
@@ -107,6 +120,7 @@ type run struct {
 	table *table
 	total tally
 	out   *decisions
+	base  *baseline // nil: there is none
 
 	reordered bool
 	earliest  int64 // time of the earliest call with one; 0 where there is none. The virtual clock begins there

@@ -48,6 +48,9 @@ func number(n int64) string {
 // WriteText writes the report for a terminal. Colour is for the caller to forbid.
 func (r *Report) WriteText(w io.Writer, color bool) error {
 	p := &printer{w: w, color: color}
+	if r.Changes != nil {
+		p.line(p.bold(r.Changes.Headline()))
+	}
 	p.line(p.bold(r.Headline()))
 	p.line("")
 	p.line(r.basis())
@@ -60,6 +63,7 @@ func (r *Report) WriteText(w io.Writer, color bool) error {
 			p.line(fmt.Sprintf("  %s row %d: %s", x.File, x.Row, x.Reason))
 		}
 	}
+	p.changes(r.Changes)
 	p.decisions(r)
 	if len(r.Unknown) > 0 {
 		p.table("Why calls are unknown", "lacking", r.Unknown, 10)

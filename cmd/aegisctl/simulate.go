@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -20,14 +21,16 @@ import (
 
 // gates are the limits on a report that fail a build.
 type gates struct {
-	block, hold string
-	unknown     bool
+	block, hold     string
+	denied, allowed string // changes against the baseline
+	unknown         bool
 }
 
 func (a *app) simulateCmd() *cobra.Command {
 	var opt simulate.Options
 	var gate gates
-	var policyPath, mode, engine, held, output string
+	var policyPath, baseline, mode, engine, held, output string
+	var noExamples bool
 	c := &cobra.Command{
 		Use:   "simulate TRAFFIC…",
 		Short: "Show what a policy would do to captured traffic",
@@ -35,7 +38,12 @@ func (a *app) simulateCmd() *cobra.Command {
 reports what the policy would block, whom it would make wait, and which tools are safe to enforce.
 
 --policy takes a file or a directory; without it, policies/ beside the traffic is used, else ./policies.
-Rates are over the calls that can be decided; their 95% intervals are clustered by session.`,
+Rates are over the calls that can be decided; their 95% intervals are clustered by session.
+
+--baseline OLD judges the same calls by another policy as well, and reports what the new one changes: newly denied
+(blocked now; was let through or held), newly allowed (let through now; was blocked or held) and newly held calls, by
+the rules that decided, each with its smallest example. Examples show the arguments that those rules read, personal
+data replaced; --no-examples leaves them out.`,
 		Example: "  aegisctl simulate traffic.parquet\n  aegisctl simulate 'day-*.parquet' --policy new/ --label class --format markdown\n" +
 			"  aegisctl simulate traffic.parquet --max-would-block 0.5% --fail-on-unknown",
 		Args: func(_ *cobra.Command, args []string) error {
@@ -58,11 +66,17 @@ Rates are over the calls that can be decided; their 95% intervals are clustered 
 			if err := gate.check(); err != nil {
 				return err
 			}
-			return a.simulate(cmd.Context(), opt, policyPath, output, gate)
+			if baseline == "" && (gate.denied != "" || gate.allowed != "" || a.format == "sarif") {
+				return errors.New("--max-newly-denied, --max-newly-allowed and --format sarif compare two policies: name the old one with --baseline")
+			}
+			opt.Examples = !noExamples
+			return a.simulate(cmd.Context(), opt, policyPath, baseline, output, gate)
 		},
 	}
 	f := c.Flags()
 	f.StringVar(&policyPath, "policy", "", "policy file or directory")
+	f.StringVar(&baseline, "baseline", "", "compare with this policy: what does the new one change?")
+	f.BoolVar(&noExamples, "no-examples", false, "show no calls as examples of what changes")
 	f.StringVar(&engine, "engine", "native", "native, opa, or both (fails on the first difference)")
 	f.StringVar(&mode, "mode", "enforce", "enforce: as if every rule were enforced; shadow: as a shadow server would see it")
 	f.StringVar(&held, "held", "granted", "what becomes of held calls: granted at once, or refused")
@@ -73,15 +87,22 @@ Rates are over the calls that can be decided; their 95% intervals are clustered 
 	f.StringVarP(&output, "output", "o", "", "write the report to this file instead of stdout")
 	f.StringVar(&gate.block, "max-would-block", "", "fail (exit 1) above this rate, like 0.5%")
 	f.StringVar(&gate.hold, "max-would-hold", "", "fail (exit 1) above this rate, like 2%")
+	f.StringVar(&gate.denied, "max-newly-denied", "", "fail (exit 1) above this many newly denied calls, or this share, like 0 or 0.1%")
+	f.StringVar(&gate.allowed, "max-newly-allowed", "", "fail (exit 1) above this many newly allowed calls, or this share")
 	f.BoolVar(&gate.unknown, "fail-on-unknown", false, "fail (exit 1) when a call cannot be decided")
 	return c
 }
 
 // simulate runs a simulation whose options have been checked, writes its report and judges it.
-func (a *app) simulate(ctx context.Context, opt simulate.Options, policyPath, output string, gate gates) error {
+func (a *app) simulate(ctx context.Context, opt simulate.Options, policyPath, baseline, output string, gate gates) error {
 	set, err := loadPolicy(policyPath, opt.Traffic[0])
 	if err != nil {
 		return err
+	}
+	if baseline != "" {
+		if opt.Baseline, err = loadPolicy(baseline, ""); err != nil {
+			return fmt.Errorf("--baseline %s: %w", baseline, err)
+		}
 	}
 	boundMemory()
 	bar := a.progress()
@@ -194,7 +215,28 @@ func (g *gates) check() error {
 			return fmt.Errorf("%s: %w", flag, err)
 		}
 	}
+	for flag, v := range map[string]string{"--max-newly-denied": g.denied, "--max-newly-allowed": g.allowed} {
+		if _, _, err := parseMost(v); err != nil {
+			return fmt.Errorf("%s: %w", flag, err)
+		}
+	}
 	return nil
+}
+
+// parseMost reads a number of calls ("0", "25") or a share ("0.1%"); "" is no limit.
+func parseMost(s string) (calls int64, share float64, err error) {
+	switch {
+	case s == "":
+		return math.MaxInt64, 2, nil
+	case strings.HasSuffix(s, "%"):
+		share, err = parseShare(s)
+		return math.MaxInt64, share, err
+	}
+	calls, err = strconv.ParseInt(s, 10, 64)
+	if err != nil || calls < 0 {
+		return 0, 0, fmt.Errorf("%q is neither a number of calls nor a share (write 25 or 0.1%%)", s)
+	}
+	return calls, 2, nil
 }
 
 // parseShare reads "0.5%" or "0.005"; "" is no limit.
@@ -225,6 +267,7 @@ func (g *gates) judge(rep *simulate.Report) error {
 			over = append(over, fmt.Sprintf("gate exceeded: %s %s: %d calls, %.4g%%", x.flag, x.limit, x.rate.Count, 100*x.rate.Rate))
 		}
 	}
+	over = append(over, g.judgeChanges(rep.Changes)...)
 	if n := rep.Decisions[aegis.Unknown]; g.unknown && n > 0 {
 		over = append(over, fmt.Sprintf("gate exceeded: --fail-on-unknown: %d calls cannot be decided", n))
 	}
@@ -232,4 +275,20 @@ func (g *gates) judge(rep *simulate.Report) error {
 		return nil
 	}
 	return failed(errors.New(strings.Join(over, "\naegisctl: ")))
+}
+
+// judgeChanges does the same for what differs from the baseline.
+func (g *gates) judgeChanges(c *simulate.Changes) (over []string) {
+	if c == nil {
+		return nil
+	}
+	for _, x := range []struct {
+		flag, limit string
+		rate        simulate.Rate
+	}{{"--max-newly-denied", g.denied, c.NewlyDenied}, {"--max-newly-allowed", g.allowed, c.NewlyAllowed}} {
+		if calls, share, _ := parseMost(x.limit); x.rate.Count > calls || x.rate.Rate > share {
+			over = append(over, fmt.Sprintf("gate exceeded: %s %s: %d calls, %.4g%%", x.flag, x.limit, x.rate.Count, 100*x.rate.Rate))
+		}
+	}
+	return over
 }
