@@ -15,7 +15,8 @@ var constantCondition = &Rule{
 	Summary:  "a condition that is true, or false, whatever the call is",
 	Doc: `avoid: deny_if: "true" in an agent's policy; require: amount > 0 || true
 prefer: no entry for what is always denied; no condition that never matters
-why: what is not granted is denied, so a constant adds nothing but a riddle, and is often the rest of an experiment.
+why: what is not granted is denied, so a constant adds nothing but a riddle, and is often the rest of an experiment. So
+is a condition that contradicts itself (amount > 5 && amount < 3) or leaves nothing out (amount > 3 || amount < 5).
 Left alone: approval_needed_if: "true" (ask every time), a deny_if: "true" that takes an action out of what another
 entry grants, or that stands in a guardrail, and a condition on params, which is a switch.`,
 	check: checkConstantCondition,
@@ -23,8 +24,12 @@ entry grants, or that stands in a guardrail, and a condition on params, which is
 
 func checkConstantCondition(p *pass) {
 	p.conditions(func(c condition) {
+		if writtenWithNames(c) {
+			return
+		}
 		value, constant := constantOf(c.Expr)
-		if !constant || strings.Contains(c.Src, "params.") || strings.Contains(c.Src, "lists.") {
+		if !constant {
+			p.reportAlways(c)
 			return
 		}
 		denies := c.use == forDeny && value || c.use == forRequire && !value
@@ -34,6 +39,39 @@ func checkConstantCondition(p *pass) {
 		p.reportAt(c.Pos, c.Rule, constantHints[c.use][value], "%s is always %t: %s", p.key(c.Rule), value, c.Expr)
 	})
 }
+
+// writtenWithNames reports whether a condition reads params or lists, which makes it a switch.
+func writtenWithNames(c condition) bool {
+	return strings.Contains(c.Src, "params.") || strings.Contains(c.Src, "lists.")
+}
+
+// reportAlways reports a condition that reads the call and still can never be true, or never be false.
+func (p *pass) reportAlways(c condition) {
+	if oneComparison(c.Expr) {
+		return
+	}
+	w, branches := p.factsOf(c.unit, c.entry), maxBranches
+	switch {
+	case !w.search([]claim{{c.Expr, true}}, &branches):
+		if c.use != forRequire { // AEG019
+			p.reportAt(c.Pos, c.Rule, "correct it, or remove it", "%s can never be true%s", p.key(c.Rule), w.because(claim{c.Expr, true}))
+		}
+	case !w.search([]claim{{c.Expr, false}}, &branches):
+		if c.use == forDeny && (c.unit.guardrail != nil || takenOut(c)) {
+			return
+		}
+		p.reportAt(c.Pos, c.Rule, "correct it, or remove it", "%s can never be false: %s", p.key(c.Rule), alwaysMeans[c.use])
+	}
+}
+
+// oneComparison reports whether an expression compares one argument with one constant, which can go either way.
+func oneComparison(e *policy.Expr) bool {
+	return flipped[e.Op] != 0 && isArg(e.Sub[0]) && e.Sub[1].Op == policy.OpLiteral
+}
+
+// alwaysMeans says what becomes of calls where a condition can never be false. (It can still be in error.)
+var alwaysMeans = map[use]string{forRequire: "it requires nothing", forDeny: "every call is denied", forApproval: "every call asks",
+	forTier: "it always applies"}
 
 // takenOut reports whether the condition's entry is about calls that another entry grants as well, so that denying
 // them says something.
@@ -100,17 +138,5 @@ func compareConstants(e *policy.Expr) (value, constant bool) {
 			order = 1
 		}
 	}
-	switch e.Op {
-	case policy.OpEq:
-		return order == 0, true
-	case policy.OpNe:
-		return order != 0, true
-	case policy.OpLt:
-		return order < 0, true
-	case policy.OpLe:
-		return order <= 0, true
-	case policy.OpGt:
-		return order > 0, true
-	}
-	return order >= 0, true
+	return orderHolds(e.Op, order), true
 }

@@ -2,25 +2,31 @@ package lint
 
 import (
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/aegisctl/aegis"
 	"github.com/aegisctl/aegis/policy"
 )
 
-// domain is the set of values that rules leave to one argument, as far as intervals and lists can say: it may be too
-// wide, and is never too narrow. Whatever it cannot express leaves it unchanged.
+// domain is the set of values that rules leave to one argument, as far as kinds, intervals, lists and tests of text can
+// say: it may be too wide, and is never too narrow. Whatever it cannot express leaves it unchanged. All fields but given
+// and none speak of an argument that is there and not null.
 type domain struct {
-	min, max *bound
-	in       []policy.Literal // nil: not limited to a list
-	inText   string
-	not      []policy.Literal
-	integer  bool
-	shortest *bound // of lengths
-	longest  *bound
+	given, none bool       // it must be there; it must be missing or null
+	kind        aegis.Kind // Absent: any
+	kindText    string     // what says so
+	clash       string     // two rules need two kinds: why there is no value
+	min, max    *bound
+	in          []policy.Literal // nil: not limited to a list
+	inText      string
+	not         []policy.Literal
+	integer     bool
+	shortest    *bound // of lengths
+	longest     *bound
+	tests       []test // of a text
 }
 
 // bound is one end of an interval, in the words of the rule that set it.
@@ -54,10 +60,34 @@ func (d *domain) above(b bound) {
 	}
 }
 
+// ofKind keeps the values of a kind.
+func (d *domain) ofKind(k aegis.Kind, text string) {
+	switch {
+	case k == aegis.Absent || d.kind == k:
+	case d.kind == aegis.Absent:
+		d.kind, d.kindText = k, text
+	case d.clash == "":
+		d.clash = fmt.Sprintf("%s needs a %s, and %s a %s", d.kindText, d.kind, text, k)
+	}
+}
+
+// sized keeps the values of which the length is at least (or at most) that of b.
+func (d *domain) sized(b bound, atLeast bool) {
+	if atLeast && b.tighter(d.shortest, false) {
+		d.shortest = &b
+	}
+	if !atLeast && b.tighter(d.longest, true) {
+		d.longest = &b
+	}
+}
+
 // among keeps the values of a list.
 func (d *domain) among(list []policy.Literal, text string) {
+	if len(list) > 0 {
+		d.ofKind(list[0].Kind, text)
+	}
 	if d.in == nil {
-		d.in, d.inText = slices.Clone(list), text
+		d.in, d.inText = append([]policy.Literal{}, list...), text
 		return
 	}
 	d.in = slices.DeleteFunc(slices.Clone(d.in), func(l policy.Literal) bool { return !slices.ContainsFunc(list, l.Equal) })
@@ -66,6 +96,7 @@ func (d *domain) among(list []policy.Literal, text string) {
 
 // add narrows the domain by a check. text is how the check is called in messages.
 func (d *domain) add(c *policy.Check, text string) {
+	d.ofKind(c.Type, text)
 	switch c.Op {
 	case policy.CheckInteger:
 		d.integer = true
@@ -80,20 +111,25 @@ func (d *domain) add(c *policy.Check, text string) {
 	case policy.CheckNotIn:
 		d.not = append(slices.Clone(d.not), c.List...)
 	case policy.CheckMaxLength:
-		if b := (bound{aegis.Int(int64(c.N)), false, text}); b.tighter(d.longest, true) {
-			d.longest = &b
-		}
+		d.sized(bound{aegis.Int(int64(c.N)), false, text}, false)
 	case policy.CheckMinLength:
-		if b := (bound{aegis.Int(int64(c.N)), false, text}); b.tighter(d.shortest, false) {
-			d.shortest = &b
-		}
+		d.sized(bound{aegis.Int(int64(c.N)), false, text}, true)
+	case policy.CheckPattern:
+		d.test(wholeMatch(c.Pattern, text))
 	}
 }
 
-// empty says why nothing is left, or "".
+// ruledOut reports whether nothing is left: neither a value nor leaving the argument out.
+func (d *domain) ruledOut() bool {
+	return d.given && (d.none || d.empty() != "")
+}
+
+// empty says why no value is left, or "".
 func (d *domain) empty() string {
 	switch {
-	case d.shortest != nil && d.longest != nil && d.shortest.num.Cmp(d.longest.num) > 0:
+	case d.clash != "":
+		return d.clash
+	case d.shortest != nil && d.longest != nil && crossed(d.shortest, d.longest):
 		return d.shortest.text + " is over " + d.longest.text
 	case d.min != nil && d.max != nil && crossed(d.min, d.max):
 		return fmt.Sprintf("%s and %s leave no number between them", d.min.text, d.max.text)
@@ -103,14 +139,38 @@ func (d *domain) empty() string {
 		return fmt.Sprintf("no integer lies between %s and %s", d.min.text, d.max.text)
 	case d.in != nil && !slices.ContainsFunc(d.in, d.allows):
 		return d.leftOfList()
+	case d.kind == aegis.Number && d.fewIntegersGone():
+		return fmt.Sprintf("every integer between %s and %s is ruled out elsewhere", d.min.text, d.max.text)
+	case d.kind == aegis.Bool && !d.allows(policy.Literal{Kind: aegis.Bool}) && !d.allows(policy.Literal{Kind: aegis.Bool, Bool: true}):
+		return "true and false are both ruled out"
 	}
-	return ""
+	return contradiction(d.tests)
+}
+
+// fewIntegersGone reports whether a short range of integers is ruled out one by one.
+func (d *domain) fewIntegersGone() bool {
+	if !d.integer || d.min == nil || d.max == nil || len(d.not) == 0 {
+		return false
+	}
+	lo, hi := math.Ceil(d.min.num.Float()), math.Floor(d.max.num.Float())
+	if math.Abs(lo) > 1<<52 || hi-lo > 64 {
+		return false
+	}
+	for n := int64(lo); n <= int64(hi); n++ {
+		if d.allows(policy.Literal{Kind: aegis.Number, Num: aegis.Int(n)}) {
+			return false
+		}
+	}
+	return true
 }
 
 // leftOfList says what leaves nothing of the list.
 func (d *domain) leftOfList() string {
 	if len(d.in) == 0 {
-		return d.inText + " have no value in common"
+		if strings.Contains(d.inText, " and ") {
+			return d.inText + " have no value in common"
+		}
+		return d.inText + " has no value"
 	}
 	var others []string
 	for _, b := range []*bound{d.min, d.max} {
@@ -129,12 +189,25 @@ func (d *domain) allows(l policy.Literal) bool {
 	if slices.ContainsFunc(d.not, l.Equal) {
 		return false
 	}
+	if d.kind != aegis.Absent && d.kind != l.Kind {
+		return false
+	}
+	if l.Kind == aegis.String {
+		return d.allowsText(l.Str)
+	}
 	if l.Kind != aegis.Number {
 		return true
 	}
 	at := &bound{num: l.Num}
 	return (d.min == nil || !crossed(d.min, at)) && (d.max == nil || !crossed(at, d.max)) &&
 		(!d.integer || l.Num.IsInt())
+}
+
+// allowsText reports whether a text passes the tests and has a length that is left.
+func (d *domain) allowsText(s string) bool {
+	n := &bound{num: aegis.Int(int64(utf8.RuneCountInString(s)))}
+	return (d.shortest == nil || !crossed(d.shortest, n)) && (d.longest == nil || !crossed(n, d.longest)) &&
+		!slices.ContainsFunc(d.tests, func(t test) bool { return t.holds(s) != t.want })
 }
 
 func crossed(min, max *bound) bool {
@@ -155,144 +228,4 @@ func holdsInteger(min, max *bound) bool {
 		hi--
 	}
 	return lo <= hi
-}
-
-// world is what is known of each argument, by its path.
-type world map[string]*domain
-
-func pathKey(path []string) string { return strings.Join(path, "\x1f") }
-
-// with returns a copy of the world in which one argument's domain is narrowed by f.
-func (w world) with(key string, f func(*domain)) world {
-	next := maps.Clone(w)
-	d := domain{}
-	if old := w[key]; old != nil {
-		d = *old
-	}
-	f(&d)
-	next[key] = &d
-	return next
-}
-
-// claim is an expression that must be true, or must be false.
-type claim struct {
-	e    *policy.Expr
-	want bool
-}
-
-// maxBranches bounds how many alternatives are followed; a policy with more of them is not decided.
-const maxBranches = 1024
-
-// possible reports whether the claims can all hold in the world. It says yes wherever it cannot tell.
-func (w world) possible(claims ...claim) bool {
-	branches := maxBranches
-	return w.search(claims, &branches)
-}
-
-// search is possible with a number of branches that several questions share.
-func (w world) search(claims []claim, branches *int) bool {
-	for len(claims) > 0 {
-		c := claims[0]
-		claims = claims[1:]
-		switch c.e.Op {
-		case policy.OpNot:
-			claims = append([]claim{{c.e.Sub[0], !c.want}}, claims...)
-		case policy.OpAnd, policy.OpOr:
-			a, b := claim{c.e.Sub[0], c.want}, claim{c.e.Sub[1], c.want}
-			if (c.e.Op == policy.OpAnd) == c.want {
-				claims = append([]claim{a, b}, claims...)
-				continue
-			}
-			if *branches--; *branches < 0 {
-				return true
-			}
-			return w.search(append([]claim{a}, claims...), branches) || w.search(append([]claim{b}, claims...), branches)
-		default:
-			next, ok := w.assume(c)
-			if !ok {
-				return false
-			}
-			w = next
-		}
-	}
-	return true
-}
-
-// assume narrows the world by one comparison. It is false where that leaves an argument nothing.
-func (w world) assume(c claim) (world, bool) {
-	e := c.e
-	if e.Op == policy.OpLiteral {
-		return w, e.Lit.Kind != aegis.Bool || e.Lit.Bool == c.want
-	}
-	key, narrow, ok := narrowing(c)
-	if !ok {
-		return w, true
-	}
-	next := w.with(key, narrow)
-	return next, next[key].empty() == ""
-}
-
-// flipped has the comparisons as they read from the other side.
-var flipped = map[policy.Op]policy.Op{policy.OpEq: policy.OpEq, policy.OpNe: policy.OpNe, policy.OpLt: policy.OpGt,
-	policy.OpLe: policy.OpGe, policy.OpGt: policy.OpLt, policy.OpGe: policy.OpLe}
-
-// negated has the comparisons that hold where others do not. (Reading a missing argument is an error either way, so
-// both speak of arguments that are there.)
-var negated = map[policy.Op]policy.Op{policy.OpEq: policy.OpNe, policy.OpNe: policy.OpEq, policy.OpLt: policy.OpGe,
-	policy.OpLe: policy.OpGt, policy.OpGt: policy.OpLe, policy.OpGe: policy.OpLt}
-
-// narrowing reads a claim as what it leaves to one argument. It is false for any claim but a comparison of an argument
-// with a constant, and membership in a list of constants.
-func narrowing(c claim) (key string, narrow func(*domain), ok bool) {
-	e := c.e
-	if len(e.Sub) != 2 {
-		return "", nil, false
-	}
-	text := e.String()
-	if !c.want {
-		text = "!(" + text + ")"
-	}
-	arg, other, op := e.Sub[0], e.Sub[1], e.Op
-	if e.Op == policy.OpIn {
-		if !isArg(arg) || other.Op != policy.OpList {
-			return "", nil, false
-		}
-		if c.want {
-			return pathKey(arg.Fields), func(d *domain) { d.among(other.List, text) }, true
-		}
-		return pathKey(arg.Fields), func(d *domain) { d.not = append(slices.Clone(d.not), other.List...) }, true
-	}
-	if _, comparison := flipped[op]; !comparison {
-		return "", nil, false
-	}
-	if !isArg(arg) {
-		arg, other, op = other, arg, flipped[op]
-	}
-	if !isArg(arg) || other.Op != policy.OpLiteral {
-		return "", nil, false
-	}
-	if !c.want {
-		op = negated[op]
-	}
-	return pathKey(arg.Fields), comparison(op, other.Lit, text), true
-}
-
-func isArg(e *policy.Expr) bool { return e.Op == policy.OpPath && e.Root == policy.RootArgs }
-
-// comparison returns what `argument op literal` leaves to the argument. Texts are ordered too, but only equality of
-// them is followed.
-func comparison(op policy.Op, lit policy.Literal, text string) func(*domain) {
-	return func(d *domain) {
-		switch {
-		case op == policy.OpEq:
-			d.among([]policy.Literal{lit}, text)
-		case op == policy.OpNe:
-			d.not = append(slices.Clone(d.not), lit)
-		case lit.Kind != aegis.Number:
-		case op == policy.OpLt || op == policy.OpLe:
-			d.below(bound{lit.Num, op == policy.OpLt, text})
-		default:
-			d.above(bound{lit.Num, op == policy.OpGt, text})
-		}
-	}
 }

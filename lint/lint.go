@@ -102,6 +102,7 @@ type pass struct {
 	units []*unit
 	rule  *Rule
 	found []placed
+	names *bool // whether any expression reads names of the call; nil: not looked yet
 }
 
 // report notes a finding about a rule of the policy, at that rule's place.

@@ -19,11 +19,11 @@ that an approval lifts does not count.`,
 }
 
 func checkRequireNeverHolds(p *pass) {
-	p.entries(func(_ *unit, e *policy.Entry) {
+	p.entries(func(u *unit, e *policy.Entry) {
 		if e.Conditions == nil {
 			return
 		}
-		w := world{}
+		w := p.factsOf(u, e)
 		var claims []claim
 		for _, x := range lineage(e) {
 			if !w.bind(p, x.Conditions) {
@@ -52,59 +52,4 @@ func checkRequireNeverHolds(p *pass) {
 			return
 		}
 	})
-}
-
-// bind narrows the world by the constraints of a block that nothing lifts. It is false where nothing is left.
-func (w world) bind(p *pass, c *policy.Conditions) bool {
-	if c == nil {
-		return true
-	}
-	for _, k := range c.Args {
-		if k.Approval || len(k.Checks) == 0 {
-			continue
-		}
-		key := pathKey(k.Path)
-		d := domain{}
-		if w[key] != nil {
-			d = *w[key]
-		}
-		for _, ch := range k.Checks {
-			if (ch.Op == policy.CheckMax || ch.Op == policy.CheckMin) && lifted(c, k) {
-				continue
-			}
-			d.add(ch, p.wording(ch))
-		}
-		if d.empty() != "" {
-			return false
-		}
-		w[key] = &d
-	}
-	return true
-}
-
-// lifted reports whether an approval of the same block reads the constraint's argument.
-func lifted(c *policy.Conditions, k *policy.Constraint) bool {
-	for _, a := range c.ApprovalIf {
-		for _, path := range a.Expr.ArgPaths() {
-			if pathKey(path) == pathKey(k.Path) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// because says why a claim that is one comparison cannot hold, and nothing for any other.
-func (w world) because(c claim) string {
-	for c.e.Op == policy.OpNot {
-		c = claim{c.e.Sub[0], !c.want}
-	}
-	key, narrow, ok := narrowing(c)
-	if !ok {
-		return ""
-	}
-	if why := w.with(key, narrow)[key].empty(); why != "" {
-		return ": " + why
-	}
-	return ""
 }

@@ -6,7 +6,13 @@ import "slices"
 var rules = slices.Concat(textRules, deeperRules)
 
 // deeperRules compare what several rules say, or the policies with tools' schemas and with traffic: AEG050 and up.
-var deeperRules = []*Rule{}
+var deeperRules = []*Rule{
+	approvalUnreachable,
+	contradictingEntries,
+	deniesEverything,
+	redundantCondition,
+	redundantEntry,
+}
 
 var textRules = []*Rule{
 	loadError,
