@@ -22,12 +22,13 @@ func TestArrows(t *testing.T) {
 		"limit":         {},
 		"redact":        {},
 		"policy":        {"", "limit", "redact"},
-		"bundle":        {"policy"},
+		"bundle":        {"", "policy"},
 		"capture":       {""},
+		"compile":       {"bundle", "policy"},
 		"decide":        {"", "limit", "policy", "redact"},
 		"lint":          {"", "policy"},
-		"simulate":      {"", "capture", "decide", "policy", "redact"},
-		"cmd/aegisctl":  {"", "capture", "decide", "lint", "policy", "simulate"},
+		"simulate":      {"", "bundle", "capture", "compile", "decide", "policy", "redact"},
+		"cmd/aegisctl":  {"", "bundle", "capture", "compile", "decide", "lint", "policy", "simulate"},
 		"examples":      {}, // its tests stand on simulate
 		"examples/make": {"", "capture"},
 	}
@@ -74,7 +75,7 @@ func foreign(t *testing.T, room, imp string) {
 	if !strings.HasPrefix(imp, opa) {
 		return
 	}
-	if !slices.Contains([]string{"policy", "lint", "decide"}, room) {
+	if !slices.Contains([]string{"policy", "lint", "compile", "decide"}, room) {
 		t.Errorf("%s imports OPA", room)
 	}
 	for _, heavy := range []string{"/v1/sdk", "/v1/runtime", "/cmd"} {

@@ -19,17 +19,10 @@ const MaxSerial = 1<<53 - 1
 
 // Manifest is the file .manifest: what OPA must know of a bundle, and under metadata what aegisctl must.
 type Manifest struct {
-	Revision    string     `json:"revision"` // what OPA's logs and status show
-	Roots       []string   `json:"roots"`
-	RegoVersion int        `json:"rego_version"`
-	Wasm        []Resolver `json:"wasm,omitempty"`
-	Metadata    Metadata   `json:"metadata"`
-}
-
-// Resolver tells OPA which rule a compiled module answers for.
-type Resolver struct {
-	Entrypoint string `json:"entrypoint"`
-	Module     string `json:"module"`
+	Revision    string   `json:"revision"` // what OPA's logs and status show
+	Roots       []string `json:"roots"`
+	RegoVersion int      `json:"rego_version"`
+	Metadata    Metadata `json:"metadata"`
 }
 
 // Metadata is what aegisctl says of a bundle. There is no time of creation: the same sources give the same bytes.

@@ -14,6 +14,10 @@ import (
 type LoadOptions struct {
 	Params map[string]Literal // values that replace those of params, by name, in every policy that declares one
 	Tenant string             // keep this tenant's policies and what bounds them; "" keeps all
+
+	// Portable makes positions name files relative to the directory that holds all of them, with slashes, so that they are the
+	// same wherever the files lie. Errors name files as they were given.
+	Portable bool
 }
 
 // Load reads policy files and directories. A directory is read recursively: *.yaml, *.yml and *.json but *_test.yaml,
@@ -35,6 +39,13 @@ func LoadText(name, text string) (*Set, error) {
 // error.
 func (o LoadOptions) Load(paths ...string) (*Set, error) {
 	l := newLoader(o)
+	if o.Portable {
+		base, err := commonDir(paths)
+		if err != nil {
+			return nil, err
+		}
+		l.base = base
+	}
 	if len(paths) == 0 {
 		l.errs = append(l.errs, &Error{Msg: "no policy is named", Hint: "name a file or a directory"})
 	}
@@ -49,7 +60,14 @@ func (o LoadOptions) Load(paths ...string) (*Set, error) {
 			}
 		}
 	}
-	return l.finish()
+	s, err := l.finish()
+	if err != nil && o.Portable {
+		o.Portable = false
+		if _, asGiven := o.Load(paths...); asGiven != nil {
+			err = asGiven
+		}
+	}
+	return s, err
 }
 
 // loader is one load: the files, what they say, and what is wrong with them.
@@ -64,6 +82,10 @@ type loader struct {
 	used         map[Definition]bool // what files define, and whether something refers to it
 	fragmentUsed map[string]bool
 	items        int // that references to lists have put in place
+
+	base   string             // what positions are relative to; "" leaves them as given
+	named  map[string]*source // files that sources name, by the name that positions show
+	memory bool               // nothing but named can be reached
 }
 
 // document is one parsed source and the key that says what it is.
@@ -75,7 +97,7 @@ type document struct {
 
 func newLoader(o LoadOptions) *loader {
 	return &loader{opts: o, fragments: map[string]*document{}, overridden: map[string]bool{}, used: map[Definition]bool{},
-		fragmentUsed: map[string]bool{}, set: &Set{}}
+		fragmentUsed: map[string]bool{}, set: &Set{}, named: map[string]*source{}}
 }
 
 // maxCollected bounds the problems that are kept before they are sorted; what comes after them is not shown anyway.
@@ -164,7 +186,7 @@ func (l *loader) open(path string) *source {
 		l.failPath(path, err)
 		return nil
 	}
-	return &source{name: path, dir: filepath.Dir(path), text: text}
+	return &source{name: l.shown(path), dir: filepath.Dir(path), text: text}
 }
 
 // topKeys are the keys that say what a file is.
@@ -223,6 +245,7 @@ func (l *loader) finish() (*Set, error) {
 		l.set.Sources = append(l.set.Sources, &Source{s.name, s.text, s.notes})
 	}
 	l.set.Unused = l.unused()
+	l.set.Origin = l.origin()
 	return l.set, nil
 }
 

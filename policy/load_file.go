@@ -80,6 +80,7 @@ func (l *loader) document(d *document) {
 // state reads a file's keys. The scope and the unit, which gets the rules, are those of what the file becomes.
 func (l *loader) state(d *document, u *unit, scope *Scope) (*statement, *reader) {
 	*scope = noScope()
+	u.touch(d.root.src)
 	s := &statement{tenant: "default", scope: scope}
 	r := &reader{loader: l, in: placeOf[d.top], unit: u, file: d.root.src,
 		params: map[string]Literal{}, lists: map[string]namedList{}}

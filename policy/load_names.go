@@ -57,6 +57,7 @@ func readParams(r *reader, _ *statement, _, n *node) {
 		lit, ok := r.literal(n.items[i], "param "+k.text)
 		if given, replaced := r.opts.Params[k.text]; replaced {
 			r.overridden[k.text] = true
+			r.unit.params = append(r.unit.params, k.text)
 			if ok && given.Kind != lit.Kind {
 				r.fail(n.items[i].pos, "", "param %s is a %s, and the value given for it is a %s", k.text, lit.Kind, given.Kind)
 			}
@@ -169,6 +170,14 @@ func (r *reader) below(n *node, name string) *source {
 		return bad("write a path below the policy's directory, with slashes and without ..",
 			"%q does not lie below the policy's directory", clip(name))
 	}
+	shown := path.Join(path.Dir(slashed(r.file.name)), name)
+	if s := r.named[shown]; s != nil || r.memory {
+		if s == nil {
+			return bad("", "%q is not among the sources", clip(name))
+		}
+		r.unit.touch(s)
+		return s
+	}
 	root, err := os.OpenRoot(r.file.dir)
 	if err != nil {
 		return bad("", "%q cannot be read: %v", clip(name), reason(err))
@@ -190,7 +199,10 @@ func (r *reader) below(n *node, name string) *source {
 	if len(text) > MaxSource {
 		return bad("", "%q is larger than %d bytes", clip(name), MaxSource)
 	}
-	return &source{name: path.Join(slashed(r.file.dir), name), dir: r.file.dir, text: text}
+	s := &source{name: shown, dir: r.file.dir, text: text}
+	r.named[shown] = s
+	r.unit.touch(s)
+	return s
 }
 
 func slashed(dir string) string { return strings.ReplaceAll(dir, "\\", "/") }

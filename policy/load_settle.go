@@ -17,6 +17,8 @@ type unit struct {
 	drafts    map[*Entry]*draft
 	order     []*draft
 	rules     []pending
+	sources   []*source // the files it was made from
+	params    []string  // those for which the options gave values
 }
 
 // pending is a rule whose id is not yet known. Its number goes to dst.

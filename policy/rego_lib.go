@@ -22,10 +22,16 @@ reasons := [reason(hit) | some hit in hits; not hit[1] in error_codes]
 
 errors := [reason(hit) | some hit in hits; hit[1] in error_codes]
 
-# Where a rule stands in its source is data, if the bundle carries it.
-reason(hit) := {"rule": hit[0], "code": hit[1], "outcome": hit[2], "source": source} if {
-	source := data.aegis.sources[hit[0]]
-} else := {"rule": hit[0], "code": hit[1], "outcome": hit[2]}
+# Where a rule stands in its source, and what its policy tells the caller, is data, if the bundle carries it.
+reason(hit) := object.union_n([{"rule": hit[0], "code": hit[1], "outcome": hit[2]}, source(hit[0]), message(hit[0])])
+
+source(rule) := {"source": data.aegis.sources[rule]} if {
+	true
+} else := {}
+
+message(rule) := {"message": data.aegis.messages[rule]} if {
+	true
+} else := {}
 
 # What the gate found out, for every evaluator alike.
 hits contains [rule, "sanitized", "sanitize"] if some rule, _ in input.facts.detected

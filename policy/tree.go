@@ -58,6 +58,7 @@ type Set struct {
 	Schemas    []*Raw       // files of tools' schemas, as data
 	Sources    []*Source    // the files of policies, guardrails and fragments, by name
 	Unused     []Definition // names that are defined and that nothing refers to, by place
+	Origin     Origin       // what it can be made from again
 }
 
 // Raw is the content of a file of routes or schemas as strict JSON with sorted keys.

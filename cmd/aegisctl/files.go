@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/aegisctl/aegis/bundle"
 	"github.com/aegisctl/aegis/policy"
 )
 
@@ -24,7 +26,34 @@ func loadPolicy(path, traffic string) (*policy.Set, error) {
 			return nil, errors.New("no policy: there is no policies directory beside the traffic nor here; name one with --policy")
 		}
 	}
+	if b, err := openBundle(path); b != nil || err != nil {
+		return b, err
+	}
 	return policy.Load(path)
+}
+
+// openBundle loads the policies of a bundle, unsigned as it may be. A file that is no bundle gives nil and no error.
+func openBundle(path string) (*policy.Set, error) {
+	if st, err := os.Stat(path); err != nil || !st.Mode().IsRegular() {
+		return nil, nil // policy.Load says what is wrong
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	r := bufio.NewReader(f)
+	if magic, err := r.Peek(2); err != nil || magic[0] != 0x1f || magic[1] != 0x8b {
+		return nil, nil
+	}
+	a, err := bundle.Read(r)
+	if err == nil {
+		var s *policy.Set
+		if s, err = bundle.Load(a); err == nil {
+			return s, nil
+		}
+	}
+	return nil, fmt.Errorf("%s: %w", path, err)
 }
 
 func isDir(path string) bool {
