@@ -27,7 +27,7 @@ func TestArrows(t *testing.T) {
 		"compile":       {"bundle", "policy"},
 		"decide":        {"", "limit", "policy", "redact"},
 		"lint":          {"", "policy"},
-		"simulate":      {"", "bundle", "capture", "compile", "decide", "policy", "redact"},
+		"simulate":      {"", "capture", "decide", "policy", "redact"},
 		"cmd/aegisctl":  {"", "bundle", "capture", "compile", "decide", "lint", "policy", "simulate"},
 		"examples":      {}, // its tests stand on simulate
 		"examples/make": {"", "capture"},
