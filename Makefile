@@ -7,6 +7,9 @@ PYTHON := $(CURDIR)/$(VENV)/bin/python
 # Tools of the checks, pinned. They are built from their modules and never enter go.mod.
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DUCKDB := duckdb==2.0.0
+OPA := github.com/open-policy-agent/opa@v1.22.2
+COSIGN := github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3
+STOCK := AEGIS_OPA=$(CURDIR)/.cache/opa AEGIS_COSIGN=$(CURDIR)/.cache/cosign
 
 .PHONY: build test lint fuzz bench bench-scale demo examples clean
 
@@ -19,8 +22,15 @@ $(VENV)/ready: Makefile
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check $(DUCKDB) pyarrow
 	touch $@
 
-test: $(VENV)/ready
-	AEGIS_PYTHON=$(PYTHON) $(GO) test -timeout 25m ./...
+# The stock tools that our bundles are handed to. Building cosign takes minutes, once.
+.cache/opa: Makefile
+	GOBIN=$(CURDIR)/.cache CGO_ENABLED=0 $(GO) install -trimpath $(OPA)
+
+.cache/cosign: Makefile
+	GOBIN=$(CURDIR)/.cache CGO_ENABLED=0 $(GO) install -trimpath $(COSIGN)
+
+test: $(VENV)/ready .cache/opa .cache/cosign
+	$(STOCK) AEGIS_PYTHON=$(PYTHON) $(GO) test -timeout 25m ./...
 	AEGIS_PYTHON=$(PYTHON) $(GO) test -timeout 15m -race -short ./limit ./decide ./simulate ./capture
 
 lint:
@@ -28,8 +38,8 @@ lint:
 
 # The long forms: the differential test, mutations of files, and each fuzz target for FUZZTIME.
 FUZZTIME ?= 10m
-fuzz: $(VENV)/ready
-	AEGIS_LONG=1 AEGIS_PYTHON=$(PYTHON) $(GO) test -timeout 24h ./decide ./capture ./simulate ./limit
+fuzz: $(VENV)/ready .cache/opa .cache/cosign
+	AEGIS_LONG=1 $(STOCK) AEGIS_PYTHON=$(PYTHON) $(GO) test -timeout 24h ./decide ./capture ./simulate ./limit ./sign
 	@for t in $$($(GO) list -f '{{.ImportPath}}' ./...); do \
 	  for f in $$($(GO) test -list '^Fuzz' $$t | grep '^Fuzz'); do \
 	    echo "$$t $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 0x $$t || exit 1; \

@@ -23,12 +23,13 @@ func TestArrows(t *testing.T) {
 		"redact":        {},
 		"policy":        {"", "limit", "redact"},
 		"bundle":        {"", "policy"},
+		"sign":          {"", "bundle"},
 		"capture":       {""},
 		"compile":       {"bundle", "policy"},
 		"decide":        {"", "limit", "policy", "redact"},
 		"lint":          {"", "policy"},
 		"simulate":      {"", "capture", "decide", "policy", "redact"},
-		"cmd/aegisctl":  {"", "bundle", "capture", "compile", "decide", "lint", "policy", "simulate"},
+		"cmd/aegisctl":  {"", "bundle", "capture", "compile", "decide", "lint", "policy", "sign", "simulate"},
 		"examples":      {}, // its tests stand on simulate
 		"examples/make": {"", "capture"},
 	}
@@ -75,7 +76,7 @@ func foreign(t *testing.T, room, imp string) {
 	if !strings.HasPrefix(imp, opa) {
 		return
 	}
-	if !slices.Contains([]string{"policy", "lint", "compile", "decide"}, room) {
+	if !slices.Contains([]string{"policy", "lint", "compile", "sign", "decide"}, room) {
 		t.Errorf("%s imports OPA", room)
 	}
 	for _, heavy := range []string{"/v1/sdk", "/v1/runtime", "/cmd"} {

@@ -62,7 +62,10 @@ func isDir(path string) bool {
 }
 
 // writeFile writes a file whole or not at all.
-func writeFile(path string, data []byte) (err error) {
+func writeFile(path string, data []byte) error { return writeFileMode(path, data, 0o644) }
+
+// writeFileMode is writeFile for files that not everybody may read. At no moment can more people read it.
+func writeFileMode(path string, data []byte, mode os.FileMode) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), ".aegisctl-*")
 	if err != nil {
 		return err
@@ -75,7 +78,7 @@ func writeFile(path string, data []byte) (err error) {
 	if _, err = f.Write(data); err != nil {
 		return err
 	}
-	if err = f.Chmod(0o644); err != nil {
+	if err = f.Chmod(mode); err != nil {
 		return err
 	}
 	if err = f.Sync(); err != nil {
