@@ -25,9 +25,11 @@ $(VENV)/ready: Makefile
 # The stock tools that our bundles are handed to. Building cosign takes minutes, once.
 .cache/opa: Makefile
 	GOBIN=$(CURDIR)/.cache CGO_ENABLED=0 $(GO) install -trimpath $(OPA)
+	touch $@
 
 .cache/cosign: Makefile
 	GOBIN=$(CURDIR)/.cache CGO_ENABLED=0 $(GO) install -trimpath $(COSIGN)
+	touch $@
 
 test: $(VENV)/ready .cache/opa .cache/cosign
 	$(STOCK) AEGIS_PYTHON=$(PYTHON) $(GO) test -timeout 25m ./...

@@ -42,7 +42,7 @@ sigstore-kms-S on the PATH). With several keys, verifiers may hold any of them; 
 			}
 			o := sign.Order{At: time.Now().UTC().Truncate(time.Second)}
 			var err error
-			if o.Expires, err = expiry(expires, o.At); err != nil {
+			if o.Expires, err = expiryFrom(expires, o.At); err != nil {
 				return err
 			}
 			if report != "" {
@@ -86,26 +86,17 @@ func signable(name string) (path string, archive []byte, err error) {
 
 var span = regexp.MustCompile(`^([0-9]{1,5})([hd])$`)
 
-// expiry reads --expires. A day means its end.
-func expiry(text string, now time.Time) (time.Time, error) {
-	if text == "" {
-		return time.Time{}, nil
+// expiryFrom reads --expires: a span from now, or what compile takes.
+func expiryFrom(text string, now time.Time) (time.Time, error) {
+	m := span.FindStringSubmatch(text)
+	if m == nil {
+		return expiry(text)
 	}
-	if m := span.FindStringSubmatch(text); m != nil {
-		n, err := strconv.Atoi(m[1])
-		if m[2] == "d" {
-			n *= 24
-		}
-		return now.Add(time.Duration(n) * time.Hour), err
+	n, err := strconv.Atoi(m[1])
+	if m[2] == "d" {
+		n *= 24
 	}
-	if day, err := time.Parse(time.DateOnly, text); err == nil {
-		return day.AddDate(0, 0, 1), nil
-	}
-	at, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("--expires %q is no span (90d, 12h), day (2026-12-31) or RFC 3339 time", text)
-	}
-	return at, nil
+	return now.Add(time.Duration(n) * time.Hour), err
 }
 
 // sign signs and writes. All signatures are made before the first file is written; whatever is then cut short leaves a

@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/aegisctl/aegis/bundle"
+	"github.com/aegisctl/aegis/compile"
 	"github.com/aegisctl/aegis/sign"
 )
 
@@ -29,8 +31,8 @@ func (a *app) verifyCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "verify BUNDLE --key k.pub",
 		Short: "Verify a signed bundle",
-		Long: `Verify accepts a bundle if a given key signed exactly these files, the signature has not expired, and the serial is not
-below the floor. It works offline. The signature and the attestation that lie beside the bundle are verified as well.
+		Long: `Verify accepts a bundle if a given key signed exactly these files, the signature has not expired, the serial is not below
+the floor, and the policies inside compile to the Rego inside. It works offline. The signature and the attestation that lie beside the bundle are verified as well.
 
 A refusal is one line with a stable code. Exit 1: the bundle was judged and refused. Exit 2: it could not be read.
 
@@ -50,6 +52,16 @@ keeps it in a state file, which --raise-floor raises after each success. A floor
 			if err != nil {
 				return err
 			}
+			reproduced := true
+			o.Check = func(b *bundle.Archive) error {
+				err := compile.Check(b)
+				if errors.Is(err, compile.ErrCodegen) {
+					reproduced = false
+					a.note("%s: not compiled again: %v", args[0], err)
+					return nil
+				}
+				return err
+			}
 			v, err := sign.Verify(archive, o)
 			if err != nil {
 				return a.refused(args[0], err)
@@ -59,7 +71,7 @@ keeps it in a state file, which --raise-floor raises after each success. A floor
 					return err
 				}
 			}
-			return a.accepted(args[0], v)
+			return a.accepted(args[0], v, reproduced)
 		},
 	}
 	f := c.Flags()
@@ -161,7 +173,8 @@ type report struct {
 	Keys          []string        `json:"keys,omitempty"`
 	SignedAt      string          `json:"signed_at,omitempty"`
 	Expires       string          `json:"expires,omitempty"`
-	Detached      string          `json:"detached,omitempty"`
+	Detached      string          `json:"detached,omitempty"`   // the key of the signature beside the bundle
+	Reproduced    *bool           `json:"reproduced,omitempty"` // its Rego was compiled again, and is the same
 	Simulation    json.RawMessage `json:"simulation,omitempty"`
 	Files         []string        `json:"files,omitempty"`
 }
@@ -187,8 +200,9 @@ func (a *app) refused(path string, err error) error {
 	return signError(path, err)
 }
 
-func (a *app) accepted(path string, v *sign.Verified) error {
+func (a *app) accepted(path string, v *sign.Verified, reproduced bool) error {
 	r := verdict(path, v)
+	r.Reproduced = &reproduced
 	if a.format == "json" {
 		return json.NewEncoder(a.out).Encode(r)
 	}
