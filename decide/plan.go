@@ -27,6 +27,7 @@ type Plan struct {
 	scopes   []scope
 	blocks   []*block
 	costs    []*cost
+	tiers    []tier
 	customs  []int // policies (here at most one) with Rego of their own
 	slots    []aegis.Name
 	updates  []update
@@ -209,6 +210,9 @@ func (b *planner) contributions(tenant, agent string) {
 			}
 		}
 		p.Tiers = append(p.Tiers, e.Approval...)
+		for _, t := range e.Approval {
+			p.tiers = append(p.tiers, tier{t, b.c.conditions(t.When)})
+		}
 	}
 }
 

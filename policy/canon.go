@@ -87,6 +87,18 @@ func (s *Set) seal() {
 		"routes": rawForms(s.Routes), "schemas": rawForms(s.Schemas)})
 }
 
+// Fingerprint computes anew what Version holds, for a set that was changed since it was loaded.
+func (s *Set) Fingerprint() string {
+	t := *s
+	t.Policies = make([]*Policy, len(s.Policies))
+	for i, p := range s.Policies {
+		same := *p
+		t.Policies[i] = &same
+	}
+	t.seal()
+	return t.Version
+}
+
 func digest(f form) string {
 	sum := sha256.Sum256(canonicalJSON(f))
 	return hex.EncodeToString(sum[:])

@@ -40,8 +40,8 @@ func constraintFields() []field[*builder] {
 	list := func(op CheckOp, code aegis.Code) func(*reader, *builder, *node, *node) {
 		return func(r *reader, b *builder, k, n *node) { b.list(op, code, k, n) }
 	}
-	pattern := func(code aegis.Code, single bool, compile compileFunc) func(*reader, *builder, *node, *node) {
-		return func(r *reader, b *builder, k, n *node) { b.pattern(code, k, n, single, compile) }
+	pattern := func(code aegis.Code, single bool) func(*reader, *builder, *node, *node) {
+		return func(r *reader, b *builder, k, n *node) { b.pattern(code, k, n, single) }
 	}
 	return []field[*builder]{
 		{"type", anywhere, 0, enumOf("string", "number", "integer", "boolean", "list", "object"), readType},
@@ -55,9 +55,9 @@ func constraintFields() []field[*builder] {
 		{"schemes", anywhere, 0, texts, readURLPart},
 		{"paths", anywhere, 0, texts, readURLPart},
 		{"bare", anywhere, 0, enumOf("http", "https"), readBare},
-		{"domains", anywhere, 0, texts, pattern(aegis.DomainNotAllowed, false, DomainPattern)},
-		{"under", anywhere, 0, oneOrMore(textShape), pattern(aegis.PathNotAllowed, true, UnderPattern)},
-		{"commands", anywhere, 0, texts, pattern(aegis.CommandNotAllowed, false, CommandsPattern)},
+		{"domains", anywhere, 0, texts, pattern(aegis.DomainNotAllowed, false)},
+		{"under", anywhere, 0, oneOrMore(textShape), pattern(aegis.PathNotAllowed, true)},
+		{"commands", anywhere, 0, texts, pattern(aegis.CommandNotAllowed, false)},
 		{"max_length", anywhere, 0, count, length(CheckMaxLength)},
 		{"min_length", anywhere, 0, count, length(CheckMinLength)},
 		{"each", anywhere, 0, defined("element"), readEach},
@@ -182,28 +182,25 @@ func (b *builder) lengths() {
 	}
 }
 
-func (b *builder) addPattern(k, n *node, rule string, code aegis.Code, re string, err error) {
+func (b *builder) addPattern(k, n *node, rule string, code aegis.Code, parts *Parts) {
+	re, err := parts.Compile()
 	if err != nil {
 		b.r.fail(n.pos, "", "%s: %v", k.text, err)
 		return
 	}
-	b.check(k, rule, &Check{Op: CheckPattern, Code: code, Type: aegis.String, Pattern: re, Text: n.written()})
+	b.check(k, rule, &Check{Op: CheckPattern, Code: code, Type: aegis.String, Pattern: re, Parts: parts,
+		Text: n.written()})
 }
 
 func readMatches(r *reader, b *builder, k, n *node) {
 	if s, ok := r.oneText(n, "matches"); ok {
-		re, err := WholePattern(s)
-		b.addPattern(k, n, b.rule+".matches", aegis.PatternMismatch, re, err)
+		b.addPattern(k, n, b.rule+".matches", aegis.PatternMismatch, &Parts{Key: k.text, List: []string{s}})
 	}
 }
 
-// compileFunc makes one RE2 of a list.
-type compileFunc func([]string) (string, error)
-
-func (b *builder) pattern(code aegis.Code, k, n *node, single bool, compile compileFunc) {
+func (b *builder) pattern(code aegis.Code, k, n *node, single bool) {
 	if s := b.r.texts(n, k.text, single); len(s) > 0 {
-		re, err := compile(s)
-		b.addPattern(k, n, b.rule+"."+k.text, code, re, err)
+		b.addPattern(k, n, b.rule+"."+k.text, code, &Parts{Key: k.text, List: s})
 	}
 }
 
@@ -241,8 +238,8 @@ func (b *builder) urls() {
 		return
 	}
 	if u.key != nil {
-		re, err := URLPattern(u.hosts, u.schemes, u.paths, u.bare)
-		b.addPattern(u.key, u.key, b.rule+"."+u.key.text, aegis.URLNotAllowed, re, err)
+		b.addPattern(u.key, u.key, b.rule+"."+u.key.text, aegis.URLNotAllowed,
+			&Parts{List: u.hosts, Schemes: u.schemes, Paths: u.paths, Bare: u.bare})
 	}
 }
 

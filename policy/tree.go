@@ -233,7 +233,32 @@ type Check struct {
 	N       int
 	List    []Literal // of one kind
 	Pattern string    // RE2, anchored at both ends
+	Parts   *Parts    // what a CheckPattern was made of
 	Text    string    // the rule's value as written, for messages
+}
+
+// Parts is what the pattern of a CheckPattern was made of. Only the pattern is enforced; its parts are there for those who
+// report on a policy, or try what another would do.
+type Parts struct {
+	Key            string   // matches, domains, under or commands; "" for hosts, schemes and paths together
+	List           []string // of hosts, where Key is ""
+	Schemes, Paths []string
+	Bare           string
+}
+
+// Compile makes the pattern that stands for the parts.
+func (p *Parts) Compile() (string, error) {
+	switch p.Key {
+	case "matches":
+		return WholePattern(p.List[0])
+	case "domains":
+		return DomainPattern(p.List)
+	case "under":
+		return UnderPattern(p.List)
+	case "commands":
+		return CommandsPattern(p.List)
+	}
+	return URLPattern(p.List, p.Schemes, p.Paths, p.Bare)
 }
 
 // Condition is one CEL expression and what the caller is told.
