@@ -28,8 +28,9 @@ func TestArrows(t *testing.T) {
 		"compile":       {"bundle", "policy"},
 		"decide":        {"", "limit", "policy", "redact"},
 		"lint":          {"", "policy"},
+		"lint/suite":    {"", "decide", "limit", "policy"},
 		"simulate":      {"", "capture", "decide", "policy", "redact"},
-		"cmd/aegisctl":  {"", "bundle", "capture", "compile", "decide", "lint", "policy", "sign", "simulate"},
+		"cmd/aegisctl":  {"", "bundle", "capture", "compile", "decide", "lint", "lint/suite", "policy", "sign", "simulate"},
 		"examples":      {}, // its tests stand on simulate
 		"examples/make": {"", "capture"},
 	}

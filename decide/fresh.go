@@ -5,9 +5,12 @@ import (
 	"github.com/aegisctl/aegis/policy"
 )
 
-// Fresh returns a gate round the same engine that has seen nothing yet: no sessions, and a ledger of its own.
-func (g *Gate) Fresh() *Gate {
-	return &Gate{Engine: g.Engine, opt: g.opt, opa: g.opa, ledger: limit.New(), tracks: g.tracks,
+// Fresh returns a gate round the same engine that has seen nothing yet: no sessions, and a ledger of its own. Held calls
+// fare as told.
+func (g *Gate) Fresh(held Held) *Gate {
+	opt := g.opt
+	opt.Held = orElse(held, Granted)
+	return &Gate{Engine: g.Engine, opt: opt, opa: g.opa, ledger: limit.New(), tracks: g.tracks,
 		sessions: map[string]*Session{}}
 }
 
