@@ -58,113 +58,162 @@ func TestRotation(t *testing.T) {
 	wantCode(t, err, UnknownKey)
 }
 
+// refusal is a bundle, how it is looked at, and why it is refused.
+type refusal struct {
+	name    string
+	archive []byte
+	options Options
+	code    Code
+	text    string // in the message
+}
+
+// bench holds what refusals are made of.
+type bench struct {
+	t            *testing.T
+	k, other, ed *PrivateKey
+	good, next   *Signed // by k: serial 8, with expiry and attestation; serial 9
+	token        string  // of good
+}
+
+func newBench(t *testing.T) *bench {
+	b := &bench{t: t, k: newKey(t, ES256), other: newKey(t, ES256), ed: newKey(t, EdDSA)}
+	b.good = mustSign(t, pack(t, newArchive(t, "acme", 8, "a")), Order{Keys: []*PrivateKey{b.k}, Expires: now.Add(time.Hour),
+		Name: "b", Report: []byte(`{"policy_version": "` + version("a") + `", "decisions": {}}`)})
+	b.next = mustSign(t, pack(t, newArchive(t, "acme", 9, "d")), Order{Keys: []*PrivateKey{b.k}})
+	text, _ := unpack(t, b.good.Archive).Get(bundle.SignaturesPath)
+	s, err := parseSignatures(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.token = s.Tokens[0]
+	return b
+}
+
+func (b *bench) trust() Options { return Options{Keys: public(b.k), At: now} }
+
+func (b *bench) with(change func(*Options)) Options {
+	o := b.trust()
+	change(&o)
+	return o
+}
+
+// inside changes the good bundle's members.
+func (b *bench) inside(change func(a *bundle.Archive)) []byte {
+	a := unpack(b.t, b.good.Archive)
+	change(a)
+	return pack(b.t, a)
+}
+
+func (b *bench) sigs(text string) []byte {
+	return b.inside(func(a *bundle.Archive) { a.Put(bundle.SignaturesPath, []byte(text)) })
+}
+
+func (b *bench) forged(head map[string]any, sig []byte) []byte {
+	return b.inside(func(a *bundle.Archive) {
+		a.Put(bundle.SignaturesPath, forge(b.t, a, head, func([]byte) []byte { return sig }))
+	})
+}
+
+// claiming is the good bundle with other claims, signed by the right key.
+func (b *bench) claiming(change func(*claims)) []byte {
+	t, err := parseToken(b.token)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	c, err := t.claims()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	change(c)
+	return b.inside(func(a *bundle.Archive) { a.Put(bundle.SignaturesPath, tokenFile(b.t, b.k, c)) })
+}
+
 // TestRefusals has a case for every code that recipes do not bring about.
 func TestRefusals(t *testing.T) {
-	k, other, ed := newKey(t, ES256), newKey(t, ES256), newKey(t, EdDSA)
-	good := mustSign(t, pack(t, newArchive(t, "acme", 8, "a")), Order{Keys: []*PrivateKey{k}, Expires: now.Add(time.Hour),
-		Name: "b", Report: []byte(`{"policy_version": "` + version("a") + `", "decisions": {}}`)})
-	next := mustSign(t, pack(t, newArchive(t, "acme", 9, "d")), Order{Keys: []*PrivateKey{k}})
-	trust := func(change func(*Options)) Options {
-		o := Options{Keys: public(k), At: now}
-		if change != nil {
-			change(&o)
-		}
-		return o
-	}
-	inside := func(change func(a *bundle.Archive)) []byte {
-		a := unpack(t, good.Archive)
-		change(a)
-		return pack(t, a)
-	}
-	sigs := func(text string) []byte {
-		return inside(func(a *bundle.Archive) { a.Put(bundle.SignaturesPath, []byte(text)) })
-	}
-	forged := func(head map[string]any, sig []byte) []byte {
-		return inside(func(a *bundle.Archive) {
-			a.Put(bundle.SignaturesPath, forge(t, a, head, func([]byte) []byte { return sig }))
-		})
-	}
-	text, _ := unpack(t, good.Archive).Get(bundle.SignaturesPath)
-	s, _ := parseSignatures(text)
-	token := s.Tokens[0]
-	tampered := func(c *claims) *bundle.Archive {
-		a := unpack(t, good.Archive)
-		a.Put(bundle.SignaturesPath, tokenFile(t, k, c))
-		return a
-	}
-	old, _ := parseToken(token)
-	twice, _ := old.claims()
-	twice.Files = append(twice.Files, twice.Files[0])
-	foreign, _ := old.claims()
-	foreign.Aegis = nil
-	later, _ := old.claims()
-	later.Aegis.Schema = 2
-	for _, c := range []struct {
-		name    string
-		archive []byte
-		options Options
-		code    Code
-		text    string
-	}{
-		{"unsigned", pack(t, newArchive(t, "acme", 8, "a")), trust(nil), Unsigned, "aegisctl sign"},
-		{"empty list", sigs(`{"signatures": []}`), trust(nil), Unsigned, "holds no signature"},
-		{"no list", sigs(`{}`), trust(nil), Unsigned, "holds no signature"},
-		{"alg none", forged(map[string]any{"alg": "none", "kid": k.ID}, nil), trust(nil), WrongAlgorithm, `"none"`},
-		{"alg nOnE", forged(map[string]any{"alg": "nOnE", "kid": k.ID}, nil), trust(nil), WrongAlgorithm, `"nOnE"`},
-		{"alg missing", forged(map[string]any{"kid": k.ID}, make([]byte, 64)), trust(nil), WrongAlgorithm, `""`},
-		{"EdDSA with an ECDSA key", forged(map[string]any{"alg": "EdDSA", "kid": k.ID}, make([]byte, 64)), trust(nil), WrongAlgorithm, "signs with ES256"},
-		{"ES256 with an Ed25519 key", forged(map[string]any{"alg": "ES256", "kid": ed.ID}, make([]byte, 64)),
-			trust(func(o *Options) { o.Keys = public(ed) }), WrongAlgorithm, "signs with EdDSA"},
-		{"zero signature", forged(map[string]any{"alg": "ES256", "kid": k.ID}, make([]byte, 64)), trust(nil), BadSignature, "damaged or forged"},
-		{"short signature", forged(map[string]any{"alg": "ES256", "kid": k.ID}, make([]byte, 8)), trust(nil), BadSignature, "damaged or forged"},
-		{"no kid", forged(map[string]any{"alg": "ES256"}, make([]byte, 64)), trust(nil), UnknownKey, "unknown key"},
-		{"jwk in the header", forged(map[string]any{"alg": "ES256", "kid": k.ID, "jwk": map[string]any{}}, nil), trust(nil), BadSignatureFile, `"jwk"`},
-		{"crit in the header", forged(map[string]any{"alg": "ES256", "kid": k.ID, "crit": []string{"b64"}}, nil), trust(nil), BadSignatureFile, `"crit"`},
-		{"kid is a number", forged(map[string]any{"alg": "ES256", "kid": 7}, nil), trust(nil), BadSignatureFile, "other than text"},
-		{"not JSON", sigs(`{"signatures": ["` + token + `"]`), trust(nil), BadSignatureFile, "malformed"},
-		{"a key twice", sigs(`{"signatures": ["` + token + `"], "signatures": []}`), trust(nil), BadSignatureFile, "twice"},
-		{"a key in two cases", sigs(`{"signatures": ["` + token + `"], "Signatures": []}`), trust(nil), BadSignatureFile, "case"},
-		{"another key", sigs(`{"signatures": ["` + token + `"], "x": []}`), trust(nil), BadSignatureFile, `"x"`},
-		{"a plugin", sigs(`{"signatures": ["` + token + `"], "plugin": "mine"}`), trust(nil), BadSignatureFile, `plugin "mine"`},
-		{"two tokens", sigs(`{"signatures": ["` + token + `", "` + token + `"]}`), trust(nil), BadSignatureFile, "exactly one"},
-		{"many tokens", sigs(`{"signatures": ["` + token + `"], "additional_signatures": [` + strings.Repeat(`"a.b.c",`, 16) + `"a.b.c"]}`),
-			trust(nil), BadSignatureFile, "18 signatures"},
-		{"numbers", sigs(`{"signatures": [1]}`), trust(nil), BadSignatureFile, "not a list of text"},
-		{"two parts", sigs(`{"signatures": ["a.b"]}`), trust(nil), BadSignatureFile, "three parts"},
-		{"line break", sigs(`{"signatures": ["` + token[:9] + `\n` + token[9:] + `"]}`), trust(nil), BadSignatureFile, "not base64url"},
-		{"padding", sigs(`{"signatures": ["` + token + `="]}`), trust(nil), BadSignatureFile, "not base64url"},
-		{"a list with a file twice", pack(t, tampered(twice)), trust(nil), BadSignatureFile, "twice"},
-		{"a signature as opa sign writes it", pack(t, tampered(foreign)), trust(nil), NotOurs, "opa sign"},
-		{"a later schema", pack(t, tampered(later)), trust(nil), NotOurs, "later aegisctl"},
-		{"manifest rewritten", inside(func(a *bundle.Archive) {
-			m, _ := a.Get(bundle.ManifestPath)
-			a.Put(bundle.ManifestPath, append(slices.Clone(m), ' '))
-		}), trust(nil), Tampered, ".manifest was changed"},
-		{"serial raised", inside(func(a *bundle.Archive) {
-			m, _ := a.Manifest()
-			m.Metadata.Serial = 100
-			a.Put(bundle.ManifestPath, m.Encode())
-		}), trust(nil), OtherBundle, "serial 100"},
-		{"whitespace that OPA does not see", inside(func(a *bundle.Archive) {
-			d, _ := a.Get(bundle.DataPath)
-			a.Put(bundle.DataPath, append(slices.Clone(d), '\n'))
-		}), trust(nil), Tampered, "data.json was changed"},
-		{"expired", good.Archive, trust(func(o *Options) { o.At = now.Add(time.Hour) }), Expired, "2026-03-01T13:00:00Z"},
-		{"below the floor of its tenant", good.Archive, trust(func(o *Options) { o.Floor = Floor{"acme": 9, "globex": 1} }), RolledBack, "tenant acme is 9"},
-		{"the next bundle's detached signature", good.Archive, trust(func(o *Options) { o.Detached = next.Detached[0] }), DetachedMismatch, "another archive"},
-		{"a detached signature of nothing", good.Archive, trust(func(o *Options) { o.Detached = []byte("{}") }), BadSignatureFile, "media type"},
-		{"an attestation as detached signature", good.Archive, trust(func(o *Options) { o.Detached = good.Attestation }), BadSignatureFile, "no signature of a file"},
-		{"a detached signature as attestation", good.Archive, trust(func(o *Options) { o.Attestation = good.Detached[0] }), BadSignatureFile, "no in-toto statement"},
-		{"another bundle's attestation", next.Archive, trust(func(o *Options) { o.Attestation = good.Attestation }), BadAttestation, "another archive"},
-		{"an attestation by a stranger", good.Archive, trust(func(o *Options) { o.Attestation = attestation(t, other, good.Archive) }), BadAttestation, "not given"},
-		{"Rego that does not come out", good.Archive, trust(func(o *Options) { o.Check = func(*bundle.Archive) error { return errors.New("differs") } }), NotReproduced, "differs"},
-	} {
+	b := newBench(t)
+	for _, c := range slices.Concat(b.headers(), b.signatureFiles(), b.contents(), b.besides()) {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := Verify(c.archive, c.options)
 			if e := wantCode(t, err, c.code); !strings.Contains(e.Text, c.text) {
 				t.Errorf("refused with %q, which lacks %q", e.Text, c.text)
 			}
 		})
+	}
+}
+
+// headers are tokens whose header or signature lies.
+func (b *bench) headers() []refusal {
+	return []refusal{
+		{"alg none", b.forged(map[string]any{"alg": "none", "kid": b.k.ID}, nil), b.trust(), WrongAlgorithm, `"none"`},
+		{"alg nOnE", b.forged(map[string]any{"alg": "nOnE", "kid": b.k.ID}, nil), b.trust(), WrongAlgorithm, `"nOnE"`},
+		{"alg missing", b.forged(map[string]any{"kid": b.k.ID}, make([]byte, 64)), b.trust(), WrongAlgorithm, `""`},
+		{"EdDSA with an ECDSA key", b.forged(map[string]any{"alg": "EdDSA", "kid": b.k.ID}, make([]byte, 64)), b.trust(), WrongAlgorithm, "signs with ES256"},
+		{"ES256 with an Ed25519 key", b.forged(map[string]any{"alg": "ES256", "kid": b.ed.ID}, make([]byte, 64)),
+			b.with(func(o *Options) { o.Keys = public(b.ed) }), WrongAlgorithm, "signs with EdDSA"},
+		{"zero signature", b.forged(map[string]any{"alg": "ES256", "kid": b.k.ID}, make([]byte, 64)), b.trust(), BadSignature, "damaged or forged"},
+		{"short signature", b.forged(map[string]any{"alg": "ES256", "kid": b.k.ID}, make([]byte, 8)), b.trust(), BadSignature, "damaged or forged"},
+		{"no kid", b.forged(map[string]any{"alg": "ES256"}, make([]byte, 64)), b.trust(), UnknownKey, "unknown key"},
+		{"jwk in the header", b.forged(map[string]any{"alg": "ES256", "kid": b.k.ID, "jwk": map[string]any{}}, nil), b.trust(), BadSignatureFile, `"jwk"`},
+		{"crit in the header", b.forged(map[string]any{"alg": "ES256", "kid": b.k.ID, "crit": []string{"b64"}}, nil), b.trust(), BadSignatureFile, `"crit"`},
+		{"kid is a number", b.forged(map[string]any{"alg": "ES256", "kid": 7}, nil), b.trust(), BadSignatureFile, "other than text"},
+	}
+}
+
+// signatureFiles are files .signatures.json that are malformed.
+func (b *bench) signatureFiles() []refusal {
+	return []refusal{
+		{"empty list", b.sigs(`{"signatures": []}`), b.trust(), Unsigned, "holds no signature"},
+		{"no list", b.sigs(`{}`), b.trust(), Unsigned, "holds no signature"},
+		{"not JSON", b.sigs(`{"signatures": ["` + b.token + `"]`), b.trust(), BadSignatureFile, "malformed"},
+		{"a key twice", b.sigs(`{"signatures": ["` + b.token + `"], "signatures": []}`), b.trust(), BadSignatureFile, "twice"},
+		{"a key in two cases", b.sigs(`{"signatures": ["` + b.token + `"], "Signatures": []}`), b.trust(), BadSignatureFile, "case"},
+		{"another key", b.sigs(`{"signatures": ["` + b.token + `"], "x": []}`), b.trust(), BadSignatureFile, `"x"`},
+		{"a plugin", b.sigs(`{"signatures": ["` + b.token + `"], "plugin": "mine"}`), b.trust(), BadSignatureFile, `plugin "mine"`},
+		{"two tokens", b.sigs(`{"signatures": ["` + b.token + `", "` + b.token + `"]}`), b.trust(), BadSignatureFile, "exactly one"},
+		{"many tokens", b.sigs(`{"signatures": ["` + b.token + `"], "additional_signatures": [` + strings.Repeat(`"a.b.c",`, 16) + `"a.b.c"]}`),
+			b.trust(), BadSignatureFile, "18 signatures"},
+		{"numbers", b.sigs(`{"signatures": [1]}`), b.trust(), BadSignatureFile, "not a list of text"},
+		{"two parts", b.sigs(`{"signatures": ["a.b"]}`), b.trust(), BadSignatureFile, "three parts"},
+		{"line break", b.sigs(`{"signatures": ["` + b.token[:9] + `\n` + b.token[9:] + `"]}`), b.trust(), BadSignatureFile, "not base64url"},
+		{"padding", b.sigs(`{"signatures": ["` + b.token + `="]}`), b.trust(), BadSignatureFile, "not base64url"},
+	}
+}
+
+// contents are bundles that are not what was signed, or not right here and now.
+func (b *bench) contents() []refusal {
+	return []refusal{
+		{"unsigned", pack(b.t, newArchive(b.t, "acme", 8, "a")), b.trust(), Unsigned, "aegisctl sign"},
+		{"a list with a file twice", b.claiming(func(c *claims) { c.Files = append(c.Files, c.Files[0]) }), b.trust(), BadSignatureFile, "twice"},
+		{"a signature as opa sign writes it", b.claiming(func(c *claims) { c.Aegis = nil }), b.trust(), NotOurs, "opa sign"},
+		{"a later schema", b.claiming(func(c *claims) { c.Aegis.Schema = 2 }), b.trust(), NotOurs, "later aegisctl"},
+		{"manifest rewritten", b.inside(func(a *bundle.Archive) {
+			m, _ := a.Get(bundle.ManifestPath)
+			a.Put(bundle.ManifestPath, append(slices.Clone(m), ' '))
+		}), b.trust(), Tampered, ".manifest was changed"},
+		{"serial raised", b.inside(func(a *bundle.Archive) {
+			m, _ := a.Manifest()
+			m.Metadata.Serial = 100
+			a.Put(bundle.ManifestPath, m.Encode())
+		}), b.trust(), OtherBundle, "serial 100"},
+		{"whitespace that OPA does not see", b.inside(func(a *bundle.Archive) {
+			d, _ := a.Get(bundle.DataPath)
+			a.Put(bundle.DataPath, append(slices.Clone(d), '\n'))
+		}), b.trust(), Tampered, "data.json was changed"},
+		{"expired", b.good.Archive, b.with(func(o *Options) { o.At = now.Add(time.Hour) }), Expired, "2026-03-01T13:00:00Z"},
+		{"below the floor of its tenant", b.good.Archive, b.with(func(o *Options) { o.Floor = Floor{"acme": 9, "globex": 1} }), RolledBack, "tenant acme is 9"},
+		{"Rego that does not come out", b.good.Archive, b.with(func(o *Options) { o.Check = func(*bundle.Archive) error { return errors.New("differs") } }), NotReproduced, "differs"},
+	}
+}
+
+// besides are files beside the bundle that are not its own.
+func (b *bench) besides() []refusal {
+	return []refusal{
+		{"the next bundle's detached signature", b.good.Archive, b.with(func(o *Options) { o.Detached = b.next.Detached[0] }), DetachedMismatch, "another archive"},
+		{"a detached signature of nothing", b.good.Archive, b.with(func(o *Options) { o.Detached = []byte("{}") }), BadSignatureFile, "media type"},
+		{"an attestation as detached signature", b.good.Archive, b.with(func(o *Options) { o.Detached = b.good.Attestation }), BadSignatureFile, "no signature of a file"},
+		{"a detached signature as attestation", b.good.Archive, b.with(func(o *Options) { o.Attestation = b.good.Detached[0] }), BadSignatureFile, "no in-toto statement"},
+		{"another bundle's attestation", b.next.Archive, b.with(func(o *Options) { o.Attestation = b.good.Attestation }), BadAttestation, "another archive"},
+		{"an attestation by a stranger", b.good.Archive, b.with(func(o *Options) { o.Attestation = attestation(b.t, b.other, b.good.Archive) }), BadAttestation, "not given"},
 	}
 }
 

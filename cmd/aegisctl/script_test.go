@@ -10,7 +10,7 @@ import (
 
 // TestMain makes the test binary stand in for aegisctl inside the scripts.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"aegisctl": func() { os.Exit(Main()) }})
+	testscript.Main(m, map[string]func(){"aegisctl": func() { os.Exit(Main()) }, "tamper": tamperMain})
 }
 
 // TestScripts runs testdata/*.txtar. UPDATE_SCRIPTS=1 rewrites what they expect.

@@ -48,30 +48,7 @@ keeps it in a state file, which --raise-floor raises after each success. A floor
 			if err := in.fill(c, &o, args[0]); err != nil {
 				return a.refused(args[0], err)
 			}
-			archive, err := readBundle(args[0])
-			if err != nil {
-				return err
-			}
-			reproduced := true
-			o.Check = func(b *bundle.Archive) error {
-				err := compile.Check(b)
-				if errors.Is(err, compile.ErrCodegen) {
-					reproduced = false
-					a.note("%s: not compiled again: %v", args[0], err)
-					return nil
-				}
-				return err
-			}
-			v, err := sign.Verify(archive, o)
-			if err != nil {
-				return a.refused(args[0], err)
-			}
-			if in.raise {
-				if err := raiseFloor(in.floor, v); err != nil {
-					return err
-				}
-			}
-			return a.accepted(args[0], v, reproduced)
+			return a.verify(args[0], o, in)
 		},
 	}
 	f := c.Flags()
@@ -85,6 +62,34 @@ keeps it in a state file, which --raise-floor raises after each success. A floor
 	f.StringVar(&in.detached, "detached", "", "signature beside the bundle (default BUNDLE.sigstore.json, where it exists)")
 	f.StringVar(&in.attestation, "attestation", "", "attestation beside the bundle (default BUNDLE.simulation.sigstore.json, where it exists)")
 	return c
+}
+
+// verify reads the bundle once; what was read is what is judged.
+func (a *app) verify(path string, o sign.Options, in verifyFlags) error {
+	archive, err := readBundle(path)
+	if err != nil {
+		return err
+	}
+	reproduced := true
+	o.Check = func(b *bundle.Archive) error {
+		err := compile.Check(b)
+		if errors.Is(err, compile.ErrCodegen) {
+			reproduced = false
+			a.note("%s: not compiled again: %v", path, err)
+			return nil
+		}
+		return err
+	}
+	v, err := sign.Verify(archive, o)
+	if err != nil {
+		return a.refused(path, err)
+	}
+	if in.raise {
+		if err := raiseFloor(in.floor, v); err != nil {
+			return err
+		}
+	}
+	return a.accepted(path, v, reproduced)
 }
 
 // fill turns flags into options.
