@@ -27,7 +27,7 @@ func TestArrows(t *testing.T) {
 		"capture":       {""},
 		"compile":       {"bundle", "policy"},
 		"decide":        {"", "limit", "policy", "redact"},
-		"lint":          {"", "policy"},
+		"lint":          {"", "limit", "policy"},
 		"lint/suite":    {"", "decide", "limit", "policy"},
 		"simulate":      {"", "capture", "decide", "policy", "redact"},
 		"cmd/aegisctl":  {"", "bundle", "capture", "compile", "decide", "lint", "lint/suite", "policy", "sign", "simulate"},

@@ -24,7 +24,7 @@ func TestApprovalAskedForElsewhere(t *testing.T) {
 		{"a.yaml": entry, "g.yaml": "guardrail: g\ntools: [{name: bank, conditions: {approval_needed_if: amount > 5}}]"},
 		{"a.yaml": entry + "rego: [a.rego]\n", "a.rego": "package aegis.custom\n\napproval_needed contains \"always\" if true\n"},
 	} {
-		if found := lintFiles(t, writeFiles(t, files)); len(found) > 0 {
+		if found := lintOnly(t, "AEG011", writeFiles(t, files)); len(found) > 0 {
 			t.Errorf("%v", found)
 		}
 	}

@@ -31,7 +31,7 @@ func TestCeilingOfGuardrail(t *testing.T) {
 		"guardrail: g\ntools: [{name: shop, conditions: {deny_if: amount > 9}}]": 1,
 	} {
 		dir := writeFiles(t, map[string]string{"g.yaml": rail, "a.yaml": pay(`approval_needed_if: amount > 5`)})
-		if found := lintFiles(t, dir); len(found) != want {
+		if found := lintOnly(t, "AEG010", dir); len(found) != want {
 			t.Errorf("%s\n%v", rail, found)
 		}
 	}

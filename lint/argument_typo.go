@@ -136,6 +136,14 @@ func mentionsOf(p *pass, e *policy.Entry) []mention {
 			add(path, p.pos(e.Cost.Rule), e.Cost.Rule)
 		}
 	}
+	for _, s := range e.Sanitize {
+		for _, f := range s.Fields {
+			if i := slices.IndexFunc(f, func(name string) bool { return strings.Contains(name, "*") }); i >= 0 {
+				f = f[:i]
+			}
+			add(f, p.pos(s.Rule), s.Rule)
+		}
+	}
 	for _, l := range e.Limits {
 		for _, path := range append([][]string{l.Arg}, l.By...) {
 			add(path, p.pos(l.Rule), l.Rule)

@@ -28,6 +28,10 @@ type Rule struct {
 	Severity aegis.Severity
 	Summary  string // one line, in lower case
 	Doc      string // lines that begin with "avoid:", "prefer:" and "why:"
+	Fixable  bool   // Fix can remove what the rule finds, at least where it is written in the usual way
+
+	NeedsSchema  bool // it says nothing without Options.Schema
+	NeedsTraffic bool // likewise Options.Traffic
 
 	check func(*pass)
 }
@@ -68,31 +72,38 @@ func Lookup(name string) (Rule, bool) {
 // Run returns what the rules have to say of a set, sorted by place. What a fragment says is said once, however many
 // policies use it.
 func Run(set *policy.Set, opt Options) []aegis.Finding {
-	p := &pass{opt: opt, set: set, units: unitsOf(set)}
+	var out []aegis.Finding
+	for _, f := range run(set, opt).found {
+		out = append(out, f.Finding)
+	}
+	return out
+}
+
+// run is Run with what is needed to fix what it finds.
+func run(set *policy.Set, opt Options) *pass {
+	p := newPass(set, opt)
 	for _, r := range rules {
 		if r.check != nil && opt.runs(r) {
 			p.rule = r
 			r.check(p)
 		}
 	}
+	p.applyIgnores()
 	slices.SortStableFunc(p.found, func(a, b placed) int {
 		return cmp.Or(comparePos(a.pos, b.pos), strings.Compare(a.ID, b.ID), strings.Compare(a.Message, b.Message))
 	})
-	var out []aegis.Finding
-	for i, f := range p.found {
-		if i > 0 && f.pos == p.found[i-1].pos && f.ID == p.found[i-1].ID && f.Message == p.found[i-1].Message {
-			continue
-		}
-		f.Source = f.pos.String()
-		out = append(out, f.Finding)
+	p.found = slices.CompactFunc(p.found, func(a, b placed) bool { return a.pos == b.pos && a.ID == b.ID && a.Message == b.Message })
+	for i := range p.found {
+		p.found[i].Source = p.found[i].pos.String()
 	}
-	return out
+	return p
 }
 
 // placed is a finding whose place can still be sorted by.
 type placed struct {
 	aegis.Finding
 	pos policy.Pos
+	fix fixer // or nil
 }
 
 // pass is one run: what there is to look at, and what the rule that is at work has found.
@@ -103,6 +114,20 @@ type pass struct {
 	rule  *Rule
 	found []placed
 	names *bool // whether any expression reads names of the call; nil: not looked yet
+
+	guardrails []*unit
+	naming     *nameIndex         // see namesOf
+	lines      map[string][]int32 // by file: where its lines begin
+}
+
+func newPass(set *policy.Set, opt Options) *pass {
+	p := &pass{opt: opt, set: set, units: unitsOf(set), lines: map[string][]int32{}}
+	for _, u := range p.units {
+		if u.guardrail != nil {
+			p.guardrails = append(p.guardrails, u)
+		}
+	}
+	return p
 }
 
 // report notes a finding about a rule of the policy, at that rule's place.
@@ -118,7 +143,7 @@ func (p *pass) reportAt(pos policy.Pos, about policy.RuleID, hint, format string
 		Message:  fmt.Sprintf(format, args...),
 		Hint:     hint,
 		Rule:     p.id(about),
-	}, pos})
+	}, pos, nil})
 }
 
 func (p *pass) pos(r policy.RuleID) policy.Pos {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aegisctl/aegis"
 	"github.com/aegisctl/aegis/policy"
@@ -31,7 +32,7 @@ func checkRule(t *testing.T, id string, examples []example) {
 			if err != nil {
 				t.Fatalf("the example does not load: %v", err)
 			}
-			found := Run(set, Options{Enable: []string{id}})
+			found := Run(set, Options{Enable: []string{id}, Now: now})
 			for i, f := range found {
 				if f.ID != id || f.Source == "" || i < len(x.want) && !strings.Contains(f.Message, x.want[i]) {
 					t.Errorf("found %s, want a message with %q", f, x.want[min(i, len(x.want)-1)])
@@ -53,13 +54,25 @@ func pay(conditions string) string {
 	return agent("{name: bank, actions: [pay], conditions: {" + conditions + "}}")
 }
 
+// exampleOf is the file of an example, or the directory where one file cannot show it.
+func exampleOf(r *Rule, which string) string {
+	path := filepath.Join(dirOf(r), which)
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return path
+	}
+	return path + ".yaml"
+}
+
+// now is the clock of the tests.
+var now = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+
 func dirOf(r *Rule) string { return filepath.Join("testdata", r.ID+"-"+r.Name) }
 
 // Every rule has an example that fires it and nothing else, and one of what to write instead, which is clean.
 func TestExamples(t *testing.T) {
 	for _, r := range rules {
 		t.Run(r.ID+"-"+r.Name, func(t *testing.T) {
-			found := lintFiles(t, filepath.Join(dirOf(r), "avoid.yaml"))
+			found := lintFiles(t, exampleOf(r, "avoid"))
 			if len(found) == 0 {
 				t.Errorf("avoid.yaml fires nothing")
 			}
@@ -68,11 +81,17 @@ func TestExamples(t *testing.T) {
 					t.Errorf("avoid.yaml: %s", f)
 				}
 			}
-			for _, f := range lintFiles(t, filepath.Join(dirOf(r), "prefer.yaml")) {
+			for _, f := range lintFiles(t, exampleOf(r, "prefer")) {
 				t.Errorf("prefer.yaml: %s", f)
 			}
 		})
 	}
+}
+
+// lintOnly runs one rule.
+func lintOnly(t *testing.T, id string, paths ...string) []aegis.Finding {
+	t.Helper()
+	return slices.DeleteFunc(lintFiles(t, paths...), func(f aegis.Finding) bool { return f.ID != id })
 }
 
 func lintFiles(t *testing.T, paths ...string) []aegis.Finding {
@@ -81,7 +100,7 @@ func lintFiles(t *testing.T, paths ...string) []aegis.Finding {
 	if err != nil {
 		return FromLoadError(err)
 	}
-	return Run(set, Options{})
+	return Run(set, Options{Now: now})
 }
 
 var ruleID = regexp.MustCompile(`^AEG[0-9]{3}$`)
@@ -209,7 +228,7 @@ func TestLookup(t *testing.T) {
 func TestOrder(t *testing.T) {
 	var paths []string
 	for _, r := range rules[1:8] {
-		paths = append(paths, filepath.Join(dirOf(r), "avoid.yaml"))
+		paths = append(paths, exampleOf(r, "avoid"))
 	}
 	dir := t.TempDir()
 	for i, p := range paths {

@@ -1,0 +1,3 @@
+package aegis.custom
+
+deny contains "blocked" if data.blocked[input.tool]
