@@ -39,8 +39,8 @@ type constraint struct {
 
 type check struct {
 	policy.Check // a copy, so that judging follows no pointer
-	set *literalSet
-	re  *matcher
+	set          *literalSet
+	re           *matcher
 }
 
 func (c *compiler) block(cs *policy.Conditions, named map[string]bool) *block {

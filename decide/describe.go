@@ -21,6 +21,9 @@ type subject struct {
 	sanitizer  *policy.Sanitizer
 	cost       *policy.Cost
 	otherNames bool
+
+	guardrail bool          // a guardrail states the rule
+	entry     *policy.Entry // the entry that states it, or whose action does; nil: a policy as a whole
 }
 
 // exceeded returns the code of a limit with nothing left.
@@ -43,8 +46,13 @@ func (e *Engine) describeRules() {
 	for _, p := range e.set.Policies {
 		e.describeScope(&p.Scope)
 		e.describeLimits(p.Limits)
-		e.describeEntries(p.Entries)
+		for _, n := range p.Entries {
+			e.within = subject{entry: n}
+			e.describeEntries([]*policy.Entry{n})
+		}
+		e.within = subject{}
 	}
+	e.within = subject{guardrail: true}
 	for _, g := range e.set.Guardrails {
 		e.describeScope(&g.Scope)
 		e.describeLimits(g.Limits)
@@ -54,6 +62,7 @@ func (e *Engine) describeRules() {
 
 func (e *Engine) note(rule policy.RuleID, x subject, reads aegis.Lack) {
 	if rule > 0 {
+		x.guardrail, x.entry = e.within.guardrail, e.within.entry
 		e.about[rule], e.reads[rule] = x, reads
 	}
 }

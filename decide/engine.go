@@ -20,6 +20,7 @@ type Engine struct {
 	features map[policy.Feature]int
 	reads    []aegis.Lack // by rule: the facts it reads that a capture can lack
 	about    []subject    // by rule: what states it
+	within   subject      // while rules are described: what states those that are met
 	customs  *customs     // nil: no policy has Rego of its own
 	inputs   *inputs      // what customs are given
 

@@ -3,7 +3,7 @@ package decide
 import (
 	"errors"
 	"fmt"
-	"sync"
+	"sync/atomic"
 
 	"github.com/aegisctl/aegis"
 	"github.com/aegisctl/aegis/limit"
@@ -35,8 +35,13 @@ type Options struct {
 	Mode   aegis.Mode
 	Tenant string // the one tenant believed; "" believes every tenant
 	Held   Held   // Granted where empty
-	Ledger *limit.Ledger
+
+	// What outlives a gate; made new where nil. Live gates that follow each other share these.
+	Ledger, ShadowLedger *limit.Ledger
+	Sessions             *Sessions
 }
+
+var gateSerials atomic.Uint64
 
 // Gate is the one path of a call (DESIGN §2): admit, facts, evaluate, sanitize, reserve, record, answer. simulate,
 // replay and serve use this one. It is safe for several goroutines, each with a Scratch of its own.
@@ -47,16 +52,9 @@ type Gate struct {
 	ledger *limit.Ledger
 	tracks bool // something is remembered by session, so that every call keeps its session from being forgotten
 
-	mu       sync.Mutex
-	sessions map[string]*Session
-}
-
-// Session is a root task that calls share, and what they left behind.
-type Session struct {
-	mu   sync.Mutex
-	key  string // tenant and session, joined: the ledger's name for it
-	past *History
-	last int64 // time of the latest call with a time, in microseconds
+	shadow   *limit.Ledger // of live calls: charged as the policy would decide
+	serial   uint64        // tells gates apart that share sessions
+	sessions *Sessions
 }
 
 // NewGate makes a gate round an engine for the set.
@@ -66,9 +64,15 @@ func NewGate(set *policy.Set, opt Options) (*Gate, error) {
 		return nil, err
 	}
 	opt.Engine, opt.Held = orElse(opt.Engine, Native), orElse(opt.Held, Granted)
-	g := &Gate{Engine: e, opt: opt, ledger: opt.Ledger, sessions: map[string]*Session{}}
+	g := &Gate{Engine: e, opt: opt, ledger: opt.Ledger, shadow: opt.ShadowLedger, sessions: opt.Sessions, serial: gateSerials.Add(1)}
 	if g.ledger == nil {
 		g.ledger = limit.New()
+	}
+	if g.shadow == nil {
+		g.shadow = limit.New()
+	}
+	if g.sessions == nil {
+		g.sessions = NewSessions()
 	}
 	g.tracks = len(set.Features) > 0 || e.sessionLimits
 	switch opt.Engine {
@@ -81,37 +85,6 @@ func NewGate(set *policy.Set, opt Options) (*Gate, error) {
 		return nil, fmt.Errorf("unknown engine %q (native, opa or both)", opt.Engine)
 	}
 	return g, nil
-}
-
-// idle is how long a session is remembered after its latest call, in microseconds.
-const idle = 24 * 3600 * 1_000_000
-
-// Session returns the session of a tenant, new where it is unknown or was forgotten; nil for no session.
-func (g *Gate) Session(tenant, session string) *Session {
-	if session == "" {
-		return nil
-	}
-	key := tenant + "\x00" + session
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	s := g.sessions[key]
-	if s == nil {
-		s = &Session{key: key}
-		g.sessions[key] = s
-	}
-	return s
-}
-
-// Forget drops the sessions that were idle for 24 hours at that time (microseconds since the epoch).
-func (g *Gate) Forget(now int64) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for k, s := range g.sessions {
-		if s.last != 0 && s.last <= now-idle {
-			delete(g.sessions, k)
-		}
-	}
-	g.ledger.Forget(now)
 }
 
 // Difference says that the two evaluators disagree on a call: a defect of Aegis.
@@ -153,6 +126,11 @@ func (g *Gate) Judge(s *Scratch, p *Plan, c *aegis.Call, session *Session) (*Ver
 			c.Lacks |= aegis.LacksSession
 		}
 	}
+	return g.judge(s, p, c, f)
+}
+
+// judge evaluates an admitted call with the facts of its session, and sanitizes it.
+func (g *Gate) judge(s *Scratch, p *Plan, c *aegis.Call, f *Facts) (*Verdict, error) {
 	if len(p.Sanitizers) > 0 {
 		f.Detected = s.detected(p, c.Args)
 	}
@@ -212,22 +190,6 @@ func pathTo(root, v aegis.Value) []string {
 	return path
 }
 
-// history returns what the session remembers.
-func (g *Gate) history(s *Session, now int64) *History {
-	s.expire(now)
-	if s.past == nil {
-		s.past = NewHistory(g.Engine.set.Features)
-	}
-	return s.past
-}
-
-// expire makes a session forget after 24 idle hours. Every call of it looks, so that none of them hides the gap.
-func (s *Session) expire(now int64) {
-	if s.last != 0 && now-s.last >= idle {
-		s.past = nil
-	}
-}
-
 // now is when a call happens to limits and sessions: its own time, or the clock where that is ahead.
 func (s *Scratch) now(c *aegis.Call) int64 {
 	if c.HasTime && (s.Clock == 0 || c.Time > s.Clock) {
@@ -263,7 +225,7 @@ func (g *Gate) sanitize(s *Scratch, p *Plan, c *aegis.Call, f *Facts) (*Verdict,
 	if s.second == nil {
 		s.second = new(Scratch)
 	}
-	s.rewrite = p.rewriteArgs(s.rewrite[:0], c.Args)
+	s.rewrite = rewriteArgs(s.rewrite[:0], c.Args, p.Sanitizers)
 	rewritten := *c
 	again := Facts{Session: f.Session}
 	ok := s.doc.Parse(s.rewrite, 2*aegis.MaxBody) == nil

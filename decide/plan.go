@@ -31,8 +31,9 @@ type Plan struct {
 	customs  []int // policies (here at most one) with Rego of their own
 	slots    []aegis.Name
 	updates  []update
-	distinct bool       // keys that differ in case only are permitted where no rule names one
-	named    [][]string // paths of objects of which some rule names a key
+	modes    []entryMode // of the policy's entries that match
+	distinct bool        // keys that differ in case only are permitted where no rule names one
+	named    [][]string  // paths of objects of which some rule names a key
 }
 
 // pick finds the policy of an agent: its exact name, else the longest matching prefix.
@@ -77,6 +78,7 @@ func (e *Engine) plan(tenant, agent, tool, action string) *Plan {
 		b.scope(&p.Policy.Scope)
 		b.grants(p.Policy)
 		b.entries(p.Policy.Entries)
+		b.modes(p.Policy)
 		b.limits(p.Policy.Limits, tenant, agent)
 		if len(p.Policy.Custom) > 0 {
 			p.customs = []int{slices.Index(e.set.Policies, p.Policy)}

@@ -145,11 +145,11 @@ func (s *Scratch) detected(p *Plan, args aegis.Value) []policy.RuleID {
 	return s.detect
 }
 
-// rewriteArgs applies every sanitizer of the plan to the arguments and returns the new text. What no sanitizer
-// touches stays as it was, byte for byte.
-func (p *Plan) rewriteArgs(dst []byte, args aegis.Value) []byte {
-	sets := make([]fieldSet, len(p.Sanitizers))
-	for i, z := range p.Sanitizers {
+// rewriteArgs applies sanitizers to the arguments and returns the new text. What none of them touches stays as it was,
+// byte for byte.
+func rewriteArgs(dst []byte, args aegis.Value, zs []*Sanitizer) []byte {
+	sets := make([]fieldSet, len(zs))
+	for i, z := range zs {
 		sets[i] = z.start()
 	}
 	base := args.Offset()
@@ -158,7 +158,7 @@ func (p *Plan) rewriteArgs(dst []byte, args aegis.Value) []byte {
 	visit = func(v aegis.Value, sets []fieldSet) {
 		if v.Kind() == aegis.String {
 			str, hits := v.Str(), 0
-			for i, z := range p.Sanitizers {
+			for i, z := range zs {
 				if z.selects(sets[i]) {
 					var n int
 					str, n = z.detector.Replace(str)
@@ -183,7 +183,7 @@ func (p *Plan) rewriteArgs(dst []byte, args aegis.Value) []byte {
 				key = m.Key()
 			}
 			below := make([]fieldSet, len(sets))
-			for i, z := range p.Sanitizers {
+			for i, z := range zs {
 				below[i] = z.step(sets[i], key, list)
 			}
 			visit(m, below)
