@@ -10,8 +10,8 @@ import (
 func (g *Gate) Fresh(held Held) *Gate {
 	opt := g.opt
 	opt.Held = orElse(held, Granted)
-	return &Gate{Engine: g.Engine, opt: opt, opa: g.opa, ledger: limit.New(), tracks: g.tracks,
-		sessions: map[string]*Session{}}
+	return &Gate{Engine: g.Engine, opt: opt, opa: g.opa, ledger: limit.New(), shadow: limit.New(), tracks: g.tracks,
+		serial: gateSerials.Add(1), sessions: NewSessions()}
 }
 
 // tier is an approval with its conditions, ready to evaluate.
