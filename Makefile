@@ -9,7 +9,8 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DUCKDB := duckdb==2.0.0
 OPA := github.com/open-policy-agent/opa@v1.22.2
 COSIGN := github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3
-STOCK := AEGIS_OPA=$(CURDIR)/.cache/opa AEGIS_COSIGN=$(CURDIR)/.cache/cosign
+OPA_WASM := @open-policy-agent/opa-wasm@1.10.0
+STOCK := AEGIS_OPA=$(CURDIR)/.cache/opa AEGIS_COSIGN=$(CURDIR)/.cache/cosign AEGIS_OPA_WASM=$(CURDIR)/.cache/npm
 
 .PHONY: build test lint fuzz bench bench-scale demo examples clean
 
@@ -31,7 +32,12 @@ $(VENV)/ready: Makefile
 	GOBIN=$(CURDIR)/.cache CGO_ENABLED=0 $(GO) install -trimpath $(COSIGN)
 	touch $@
 
-test: $(VENV)/ready .cache/opa .cache/cosign
+# The runtime of compiled modules for JavaScript. node and npm must be installed.
+.cache/npm/ready: Makefile
+	npm install --prefix .cache/npm --no-audit --no-fund --silent $(OPA_WASM)
+	touch $@
+
+test: $(VENV)/ready .cache/opa .cache/cosign .cache/npm/ready
 	$(STOCK) AEGIS_PYTHON=$(PYTHON) $(GO) test -timeout 25m ./...
 	AEGIS_PYTHON=$(PYTHON) $(GO) test -timeout 15m -race -short ./limit ./decide ./simulate ./capture
 
@@ -40,7 +46,7 @@ lint:
 
 # The long forms: the differential test, mutations of files, and each fuzz target for FUZZTIME.
 FUZZTIME ?= 10m
-fuzz: $(VENV)/ready .cache/opa .cache/cosign
+fuzz: $(VENV)/ready .cache/opa .cache/cosign .cache/npm/ready
 	AEGIS_LONG=1 $(STOCK) AEGIS_PYTHON=$(PYTHON) $(GO) test -timeout 24h ./decide ./capture ./simulate ./limit ./sign
 	@for t in $$($(GO) list -f '{{.ImportPath}}' ./...); do \
 	  for f in $$($(GO) test -list '^Fuzz' $$t | grep '^Fuzz'); do \

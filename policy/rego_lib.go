@@ -18,9 +18,9 @@ error_codes := {
 	"custom_error",
 }
 
-reasons := [reason(hit) | some hit in hits; not hit[1] in error_codes]
+reasons := [reason(hit) | some hit in sort(hits); not hit[1] in error_codes]
 
-errors := [reason(hit) | some hit in hits; hit[1] in error_codes]
+errors := [reason(hit) | some hit in sort(hits); hit[1] in error_codes]
 
 # Where a rule stands in its source, and what its policy tells the caller, is data, if the bundle carries it.
 reason(hit) := object.union_n([{"rule": hit[0], "code": hit[1], "outcome": hit[2]}, source(hit[0]), message(hit[0])])
