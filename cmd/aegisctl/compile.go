@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,6 +43,9 @@ A bundle is unsigned until aegisctl sign has signed it.`,
 			}
 			if output == "" {
 				return errors.New("compile needs an output: -o b.tar.gz")
+			}
+			if slices.Contains([]string{".yaml", ".yml", ".json", ".rego", ".txt"}, strings.ToLower(filepath.Ext(output))) {
+				return fmt.Errorf("-o %s: that is the name of a source; call the bundle something like b.tar.gz", output)
 			}
 			if opt.Serial < 1 || opt.Serial > bundle.MaxSerial {
 				return fmt.Errorf("--serial %d: use a number from 1 on", opt.Serial)
