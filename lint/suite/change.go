@@ -13,17 +13,19 @@ import (
 // mutator lists the changes of one set, always in the same order. Changes are made on the typed tree: what a change
 // makes is what the loader would make of the changed text, so that nothing need be read again.
 type mutator struct {
-	set  *policy.Set
-	seen *values
-	unit string // at work wherever the rules that are visited are
-	out  []change
+	set   *policy.Set
+	calls []*aegis.Call            // of the tests
+	unit  string                   // at work wherever the rules that are visited are
+	about func(c *aegis.Call) bool // whether they are at work on a call
+	out   []change
 }
 
 // changesOf lists every change of a set, sorted by place.
-func changesOf(set *policy.Set, seen *values) []change {
-	m := &mutator{set: set, seen: seen}
+func changesOf(set *policy.Set, calls []*aegis.Call) []change {
+	m := &mutator{set: set, calls: calls}
 	for _, p := range set.Policies {
 		m.unit = p.ID
+		m.about = func(c *aegis.Call) bool { return c.Tenant == p.Tenant && policy.MatchAny(p.Agents, c.Agent) }
 		m.scope(&p.Scope)
 		m.limits(&p.Limits)
 		m.mode(ref{p.ID, p.Pos}, &p.Mode)
@@ -34,6 +36,7 @@ func changesOf(set *policy.Set, seen *values) []change {
 	}
 	for _, g := range set.Guardrails {
 		m.unit = g.ID
+		m.about = func(c *aegis.Call) bool { return g.Matches(c.Tenant, c.Agent) }
 		m.scope(&g.Scope)
 		m.limits(&g.Limits)
 		m.entries(&g.Entries)
@@ -91,7 +94,7 @@ func sample(n int) []int {
 
 func (m *mutator) scope(s *policy.Scope) {
 	if s.CallersRule > 0 {
-		m.words(m.ref(s.CallersRule), "callers", &s.Callers, m.seen.callers)
+		m.words(m.ref(s.CallersRule), "callers", &s.Callers, callerOf)
 	}
 	if s.DepthRule > 0 {
 		r := m.ref(s.DepthRule)
@@ -100,7 +103,7 @@ func (m *mutator) scope(s *policy.Scope) {
 	}
 	if s.RegionsRule > 0 {
 		r := m.ref(s.RegionsRule)
-		m.words(r, "regions", &s.Regions, m.seen.regions)
+		m.words(r, "regions", &s.Regions, regionOf)
 		assign(m, r, "without regions", &s.RegionsRule, policy.NoRule)
 	}
 	if s.UntilRule > 0 {
@@ -113,14 +116,14 @@ func (m *mutator) scope(s *policy.Scope) {
 }
 
 // words drops each of a list of names, and adds one that the tests use.
-func (m *mutator) words(r ref, key string, at *[]string, seen []string) {
+func (m *mutator) words(r ref, key string, at *[]string, of func(*aegis.Call) string) {
 	for _, i := range sample(len(*at)) {
 		if len(*at) > 1 {
 			assign(m, r, key+" without "+(*at)[i], at, without(*at, i))
 		}
 	}
-	for _, s := range seen {
-		if !slices.Contains(*at, s) {
+	for _, c := range m.calls {
+		if s := of(c); s != "" && m.about(c) && !slices.Contains(*at, s) {
 			more := append(slices.Clone(*at), s)
 			slices.Sort(more)
 			assign(m, r, key+" with "+s, at, more)
@@ -151,9 +154,10 @@ func (m *mutator) mode(r ref, at *policy.Mode) {
 }
 
 func (m *mutator) entries(at *[]*policy.Entry) {
-	owner := m.unit
+	owner, about := m.unit, m.about
 	for i, e := range *at {
 		m.unit = e.ID
+		m.about = func(c *aegis.Call) bool { return about(c) && e.Matches(c.Tool, c.Action) }
 		r := ref{e.ID, e.Pos}
 		assign(m, r, "without the entry", at, without(*at, i))
 		m.names(r, e)
@@ -168,13 +172,22 @@ func (m *mutator) entries(at *[]*policy.Entry) {
 			assign(m, m.ref(z.Rule), "without the sanitizer", &e.Sanitize, without(e.Sanitize, j))
 		}
 		for j, t := range e.Taints {
-			assign(m, r, "without the taint "+t, &e.Taints, without(e.Taints, j))
+			assign(m, r, "without the taint "+t, &e.Taints, without(e.Taints, j)).same = m.unasked(t)
 		}
 		m.limits(&e.Limits)
 		m.cost(e)
 		m.approvals(e)
 		m.entries(&e.Children)
-		m.unit = owner
+		m.unit, m.about = owner, about
+	}
+}
+
+// unasked proves that no expression asks for a taint.
+func (m *mutator) unasked(taint string) func() bool {
+	return func() bool {
+		return !slices.ContainsFunc(m.set.Features, func(f policy.Feature) bool {
+			return f.Kind == policy.FeatureTaint && f.Taint == taint
+		})
 	}
 }
 

@@ -80,7 +80,7 @@ func (m *mutator) check(c *policy.Conditions, a *policy.Constraint, k *policy.Ch
 	case policy.CheckMaxLength, policy.CheckMinLength:
 		m.count(r, key(r.id), &k.N, 0, 1<<20)
 	case policy.CheckIn, policy.CheckNotIn:
-		m.literals(r, key(r.id), &k.List, m.seen.args[strings.Join(a.Path, ".")])
+		m.literals(r, key(r.id), &k.List, a.Path)
 	case policy.CheckPattern:
 		m.pattern(r, k)
 	}
@@ -120,17 +120,14 @@ func moved(n aegis.Num, decimals int) []aegis.Num {
 }
 
 // literals drops each element of a list, and adds one that the tests use.
-func (m *mutator) literals(r ref, key string, at *[]policy.Literal, seen []policy.Literal) {
+func (m *mutator) literals(r ref, key string, at *[]policy.Literal, path []string) {
 	for _, i := range sample(len(*at)) {
 		if len(*at) > 1 {
 			assign(m, r, key+" without "+show((*at)[i]), at, without(*at, i))
 		}
 	}
-	for _, l := range seen {
-		if len(*at) > 0 && l.Kind == (*at)[0].Kind && !slices.ContainsFunc(*at, l.Equal) {
-			assign(m, r, key+" with "+show(l), at, append(slices.Clone(*at), l))
-			return
-		}
+	if l, ok := m.stranger(path, *at); ok {
+		assign(m, r, key+" with "+show(l), at, append(slices.Clone(*at), l))
 	}
 }
 

@@ -52,8 +52,8 @@ const (
 // it.
 func mutate(ctx context.Context, load func() (*policy.Set, error), set *policy.Set, cases []*testCase, traces []trace,
 	opt Options) (*Mutation, error) {
-	seen := valuesOf(cases)
-	changes := changesOf(set, seen)
+	calls := callsOf(cases)
+	changes := changesOf(set, calls)
 	tried := pickEvenly(len(changes), opt.MutateLimit)
 	concerned := concernedBy(traces, len(cases))
 	fates := make([]int, len(tried))
@@ -75,7 +75,7 @@ func mutate(ctx context.Context, load func() (*policy.Set, error), set *policy.S
 		if own.Version != set.Version {
 			return nil, fmt.Errorf("the policies changed while they were tested; run it again")
 		}
-		workers[i] = &worker{set: own, changes: changesOf(own, seen)}
+		workers[i] = &worker{set: own, changes: changesOf(own, calls)}
 	}
 	err := each(ctx, parallel, len(tried), func(w, i int) error {
 		k := workers[w]

@@ -1,71 +1,70 @@
 package suite
 
 import (
-	"maps"
 	"slices"
-	"strings"
 
 	"github.com/aegisctl/aegis"
 	"github.com/aegisctl/aegis/policy"
 )
 
-// values is what the calls of the cases hold, for changes that add an element to a list: one that the tests do not use
-// would go unnoticed, and say nothing of them.
-type values struct {
-	args    map[string][]policy.Literal // by dotted path
-	callers []string
-	regions []string
-}
+// A change that adds an element to a list adds one that the tests use in calls which the list is about: any other would
+// go unnoticed, and say nothing of them.
 
-// most bounds the values of one path; where a path holds more, the first are kept.
-const most = 100
-
-func valuesOf(cases []*testCase) *values {
-	v := &values{args: map[string][]policy.Literal{}}
-	callers, regions := map[string]bool{}, map[string]bool{}
+// callsOf lists the well-formed calls of the cases, in order.
+func callsOf(cases []*testCase) []*aegis.Call {
+	var calls []*aegis.Call
 	for _, c := range cases {
 		for _, s := range append(slices.Clone(c.before), c.final) {
-			if s.call == nil {
-				continue
-			}
-			v.collect("", s.call.Args)
-			callers["user"] = callers["user"] || len(s.call.Chain) == 0
-			for _, name := range s.call.Chain {
-				callers[name] = true
-			}
-			if s.call.Region != "" {
-				regions[s.call.Region] = true
+			if s.call != nil {
+				calls = append(calls, s.call)
 			}
 		}
 	}
-	maps.DeleteFunc(callers, func(_ string, used bool) bool { return !used })
-	v.callers, v.regions = slices.Sorted(maps.Keys(callers)), slices.Sorted(maps.Keys(regions))
-	return v
+	return calls
 }
 
-func (v *values) collect(path string, a aegis.Value) {
-	switch a.Kind() {
-	case aegis.Object:
-		for m := a.First(); m.Kind() != aegis.Absent; m = a.After(m) {
-			v.collect(strings.TrimPrefix(path+"."+m.Key(), "."), m)
+// stranger returns the first value at a path of the calls in question that a list of its kind does not hold.
+func (m *mutator) stranger(path []string, list []policy.Literal) (policy.Literal, bool) {
+	for _, c := range m.calls {
+		if len(list) == 0 || !m.about(c) {
+			continue
 		}
-	case aegis.List:
-		for m := a.First(); m.Kind() != aegis.Absent; m = a.After(m) {
-			v.collect(path, m)
+		for _, v := range reach(nil, c.Args, path) {
+			l := literalOf(v)
+			if l.Kind == list[0].Kind && !slices.ContainsFunc(list, l.Equal) {
+				return l, true
+			}
 		}
+	}
+	return policy.Literal{}, false
+}
+
+// literalOf returns a scalar as a literal; anything else is one of no kind.
+func literalOf(v aegis.Value) policy.Literal {
+	l := policy.Literal{Kind: v.Kind()}
+	switch v.Kind() {
 	case aegis.String:
-		v.add(path, policy.Literal{Kind: aegis.String, Str: a.Str()})
+		l.Str = v.Str()
 	case aegis.Bool:
-		v.add(path, policy.Literal{Kind: aegis.Bool, Bool: a.Bool()})
+		l.Bool = v.Bool()
 	case aegis.Number:
-		if n, ok := a.Num(); ok {
-			v.add(path, policy.Literal{Kind: aegis.Number, Num: n})
+		n, ok := v.Num()
+		if !ok {
+			return policy.Literal{}
 		}
+		l.Num = n
+	default:
+		return policy.Literal{}
 	}
+	return l
 }
 
-func (v *values) add(path string, l policy.Literal) {
-	if known := v.args[path]; len(known) < most && !slices.ContainsFunc(known, l.Equal) {
-		v.args[path] = append(known, l)
+// callerOf and regionOf are what the scopes of policies look at.
+func callerOf(c *aegis.Call) string {
+	if n := len(c.Chain); n > 0 {
+		return c.Chain[n-1]
 	}
+	return "user"
 }
+
+func regionOf(c *aegis.Call) string { return c.Region }
