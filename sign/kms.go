@@ -20,7 +20,7 @@ import (
 func IsKMS(name string) bool { return strings.Contains(name, "://") }
 
 // OpenKMS returns the key that a KMS URI names. hashivault:// and openbao:// are built in; any other scheme S is handed
-// to the sigstore plugin sigstore-kms-S on the PATH. The secret never leaves the KMS; ctx bounds every call to it.
+// to the sigstore plugin sigstore-kms-S on the PATH. The secret never leaves the KMS; ctx reaches those providers that heed one.
 func OpenKMS(ctx context.Context, uri string) (*PrivateKey, error) {
 	sv, err := kms.Get(ctx, uri, crypto.SHA256)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -300,7 +301,14 @@ func TestRecipes(t *testing.T) {
 			if r.ID == "bn-nosig" {
 				o.Detached = w.signed.Detached[0]
 			}
-			_, err := Verify(w.apply(t, r), o)
+			archive := w.apply(t, r)
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, err := Verify(archive, o)
+			runtime.ReadMemStats(&after)
+			if used := after.TotalAlloc - before.TotalAlloc; used > 64<<20 {
+				t.Errorf("%d bytes were allocated to refuse it", used)
+			}
 			if r.Expect == "accept" {
 				if err != nil {
 					t.Errorf("the control is refused: %v", err)

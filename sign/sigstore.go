@@ -1,6 +1,7 @@
 package sign
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -133,9 +134,10 @@ func parseSigstore(text []byte) (*sigstoreBundle, error) {
 	return &b, nil
 }
 
-// is reports whether the digest is this SHA-256.
-func (m *messageDigest) is(sum [sha256.Size]byte) bool {
-	return m.Algorithm == "SHA2_256" && string(m.Digest) == string(sum[:])
+// of reports whether the digest is of text. Anyone can write it; it tells a signature of other bytes from a bad one.
+func (m *messageDigest) of(text []byte) bool {
+	sum := sha256.Sum256(text)
+	return m.Algorithm == "SHA2_256" && bytes.Equal(m.Digest, sum[:])
 }
 
 // keyByHint returns the key that a sigstore bundle names, or nil. The hint is text that anyone can write; it only picks
@@ -159,7 +161,7 @@ func checkDetached(text, archive []byte, keys []*PublicKey) (*PublicKey, *Error)
 	if b.MessageSignature == nil {
 		return nil, refuse(BadSignatureFile, "the file beside the bundle (.sigstore.json) holds no signature of a file")
 	}
-	if !b.MessageSignature.MessageDigest.is(sha256.Sum256(archive)) {
+	if !b.MessageSignature.MessageDigest.of(archive) {
 		return nil, refuse(DetachedMismatch, "the signature beside the bundle (.sigstore.json) is of another archive: "+
 			"the bundle was changed after it was signed, or one of the two was replaced")
 	}
