@@ -29,8 +29,9 @@ func TestArrows(t *testing.T) {
 		"decide":        {"", "limit", "policy", "redact"},
 		"lint":          {"", "limit", "policy"},
 		"lint/suite":    {"", "decide", "limit", "policy"},
+		"draft":         {"", "capture", "decide", "policy", "redact"},
 		"simulate":      {"", "capture", "decide", "policy", "redact"},
-		"cmd/aegisctl":  {"", "bundle", "capture", "compile", "decide", "lint", "lint/suite", "policy", "sign", "simulate"},
+		"cmd/aegisctl":  {"", "bundle", "capture", "compile", "decide", "draft", "lint", "lint/suite", "policy", "sign", "simulate"},
 		"examples":      {}, // its tests stand on simulate
 		"examples/make": {"", "capture"},
 	}

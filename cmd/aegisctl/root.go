@@ -107,7 +107,7 @@ func (a *app) root() *cobra.Command {
 	f.BoolVar(&a.noColor, "no-color", false, "no colours (also by NO_COLOR)")
 	f.StringVar(&a.logLevel, "log-level", "warn", "debug, info, warn or error")
 	root.AddCommand(a.simulateCmd(), a.explainCmd(), a.lintCmd(), a.testCmd(), a.compileCmd(), a.keygenCmd(), a.signCmd(), a.verifyCmd(),
-		a.captureCmd(), a.schemaCmd(), a.versionCmd())
+		a.draftCmd(), a.captureCmd(), a.schemaCmd(), a.versionCmd())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	return root
 }
