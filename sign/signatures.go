@@ -9,16 +9,13 @@ import (
 	"github.com/aegisctl/aegis"
 )
 
-// signaturesFile is the name that OPA looks for.
-const signaturesFile = ".signatures.json"
-
 // Bounds of what an unverified bundle may bring.
 const (
 	MaxBeside = 8 << 20 // bytes of .signatures.json, and of a file beside the bundle
 	MaxKeys   = 16      // signatures in one bundle
 )
 
-// signatures is .signatures.json. A stock OPA insists on exactly one token and skips what it does not know, so the
+// signatures is the member .signatures.json (bundle.SignaturesPath). A stock OPA insists on exactly one token and skips what it does not know, so the
 // signatures of further keys have a place of their own.
 type signatures struct {
 	Tokens     []string `json:"signatures"`

@@ -10,7 +10,8 @@ import (
 
 // TestMain makes the test binary stand in for aegisctl inside the scripts.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"aegisctl": func() { os.Exit(Main()) }, "tamper": tamperMain})
+	testscript.Main(m, map[string]func(){"aegisctl": func() { os.Exit(Main()) }, "tamper": tamperMain,
+		"sigstore-kms-local": kmsMain})
 }
 
 // TestScripts runs testdata/*.txtar. UPDATE_SCRIPTS=1 rewrites what they expect.
