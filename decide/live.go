@@ -232,6 +232,11 @@ type Ticket struct {
 	costs, shadowCosts []bool
 }
 
+// Empty reports whether the call was charged nothing and left nothing behind.
+func (t *Ticket) Empty() bool {
+	return t.features == nil && t.real.Empty() && t.shadow.Empty() && t.copy.Empty()
+}
+
 func (t *Ticket) arguments() aegis.Value {
 	if t.text == nil {
 		return aegis.Value{}

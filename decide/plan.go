@@ -36,6 +36,9 @@ type Plan struct {
 	named    [][]string  // paths of objects of which some rule names a key
 }
 
+// FailsOpen reports whether calls that only read may go ahead when the gate itself fails.
+func (p *Plan) FailsOpen() bool { return p.OnFailure == policy.FailOpen }
+
 // pick finds the policy of an agent: its exact name, else the longest matching prefix.
 func pick(ps []*policy.Policy, agent string) *policy.Policy {
 	var best *policy.Policy

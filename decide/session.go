@@ -67,8 +67,8 @@ func (x *Sessions) lock(tenant, session string) *Session {
 	}
 }
 
-// forget drops the sessions that were idle for 24 hours at that time.
-func (x *Sessions) forget(now int64) {
+// Forget drops the sessions that were idle for 24 hours at that time, in microseconds since the epoch.
+func (x *Sessions) Forget(now int64) {
 	x.mu.Lock()
 	all := make([]*Session, 0, len(x.of))
 	for _, s := range x.of {
@@ -99,7 +99,7 @@ func (g *Gate) Session(tenant, session string) *Session { return g.sessions.get(
 
 // Forget drops the sessions that were idle for 24 hours at that time (microseconds since the epoch).
 func (g *Gate) Forget(now int64) {
-	g.sessions.forget(now)
+	g.sessions.Forget(now)
 	g.ledger.Forget(now)
 	if g.shadow != nil {
 		g.shadow.Forget(now)

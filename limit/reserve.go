@@ -76,6 +76,9 @@ func (e *entry) roll(it *item) {
 	}
 }
 
+// Empty reports whether the reservation holds nothing: none was made, or it has ended.
+func (r *Reservation) Empty() bool { return r.n == 0 }
+
 func (r *Reservation) hold(i int) *hold {
 	if i < len(r.few) {
 		return &r.few[i]

@@ -106,8 +106,21 @@ func (a *app) root() *cobra.Command {
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "no progress and no notes on stderr")
 	f.BoolVar(&a.noColor, "no-color", false, "no colours (also by NO_COLOR)")
 	f.StringVar(&a.logLevel, "log-level", "warn", "debug, info, warn or error")
-	root.AddCommand(a.simulateCmd(), a.explainCmd(), a.lintCmd(), a.testCmd(), a.compileCmd(), a.keygenCmd(), a.signCmd(), a.verifyCmd(),
-		a.draftCmd(), a.captureCmd(), a.schemaCmd(), a.versionCmd())
+	root.AddCommand(
+		a.simulateCmd(),
+		a.explainCmd(),
+		a.lintCmd(),
+		a.testCmd(),
+		a.compileCmd(),
+		a.keygenCmd(),
+		a.signCmd(),
+		a.verifyCmd(),
+		a.draftCmd(),
+		a.serveCmd(),
+		a.captureCmd(),
+		a.schemaCmd(),
+		a.versionCmd(),
+	)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	return root
 }

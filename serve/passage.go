@@ -1,0 +1,206 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aegisctl/aegis"
+	"github.com/aegisctl/aegis/decide"
+)
+
+// passage is one call on its way.
+type passage struct {
+	service *Service
+	scratch *decide.Scratch
+	request *Request
+	id      string
+	unit    *Unit
+	call    *aegis.Call
+	ruling  decide.Ruling
+
+	// A refusal of the gate itself, which no rule of a policy states.
+	code    aegis.Code
+	message string
+	open    bool // the call is let through although the gate failed
+}
+
+// decide takes the call through admission and the gate.
+func (p *passage) decide(ctx context.Context) {
+	s, r := p.service, p.request
+	st := s.live.Load()
+	p.call = r.Call
+	if p.call == nil {
+		p.call = &aegis.Call{Tenant: r.Who.Tenant, Agent: r.Who.Agent}
+		p.unit = st.unit(p.call.Tenant)
+		p.refuse(aegis.Malformed, "the call is malformed: "+r.Bad.Error())
+		return
+	}
+	p.identify()
+	p.unit = st.unit(p.call.Tenant)
+	if r.Deny != aegis.NoCode {
+		p.refuse(r.Deny, r.Why)
+		return
+	}
+	if p.unit == nil {
+		p.refuse(aegis.NoPolicy, "no policies are loaded")
+		return
+	}
+	gate := p.unit.gate
+	plan := gate.Engine.Plan(p.call.Tenant, p.call.Agent, p.call.Tool, p.call.Action)
+	if err := ctx.Err(); err != nil {
+		p.failed(plan, aegis.Deadline, "the caller did not wait for the decision")
+		return
+	}
+	ruling, err := gate.Rule(p.scratch, plan, p.call)
+	if err != nil {
+		s.opt.Log.Error("a call could not be decided", "decision", p.id, "error", err)
+		p.failed(plan, aegis.StoreUnavailable, "what decisions need could not be read or written")
+		return
+	}
+	p.ruling = ruling
+	if ruling.Passes && ruling.Args.Kind() == aegis.Object && !r.Rewrites {
+		p.fail(aegis.CannotSanitizeHere, "the arguments must be sanitized, and this door cannot forward other arguments than it received")
+	}
+}
+
+// identify puts what authentication established in place of what the envelope says, and the server's clock in place of
+// its time. Only a dry run may ask about another time.
+func (p *passage) identify() {
+	c, who := p.call, &p.request.Who
+	if who.Verified {
+		c.Chain, c.Session, c.Region, c.Claims = who.Chain, who.Session, who.Region, who.Claims
+		switch {
+		case c.Tenant != who.Tenant && c.Tenant != "":
+			p.deny(aegis.TenantMismatch, fmt.Sprintf("the token is not of tenant %q", c.Tenant))
+		case c.Agent != who.Agent && c.Agent != "":
+			p.deny(aegis.TokenInvalid, fmt.Sprintf("the token is not of agent %q", c.Agent))
+		}
+		c.Tenant, c.Agent = who.Tenant, who.Agent
+	}
+	if !c.DryRun || !c.HasTime {
+		c.Time, c.HasTime = p.request.Received.UnixMicro(), true
+	}
+}
+
+// deny notes a reason of the door's kind, unless there is one already.
+func (p *passage) deny(code aegis.Code, why string) {
+	if p.request.Deny == aegis.NoCode {
+		p.request.Deny, p.request.Why = code, why
+	}
+}
+
+// refuse ends the passage with a reason of the gate's own.
+func (p *passage) refuse(code aegis.Code, message string) { p.code, p.message = code, message }
+
+// fail is refuse for a call that the gate has ruled on: what that charged is taken back.
+func (p *passage) fail(code aegis.Code, message string) {
+	if p.ruling.Ticket != nil {
+		p.ruling.Ticket.Release()
+	}
+	var plan *decide.Plan
+	if p.ruling.Verdict != nil {
+		plan = p.ruling.Verdict.Plan
+	}
+	p.ruling = decide.Ruling{}
+	if code == aegis.AuditUnavailable && p.code == aegis.NoCode {
+		p.failed(plan, code, message)
+		return
+	}
+	p.refuse(code, message)
+}
+
+// failed answers for a gate that failed: reads whose entries say on_failure: open go ahead, and are recorded as such.
+// Nothing blocks where the server is in shadow.
+func (p *passage) failed(plan *decide.Plan, code aegis.Code, message string) {
+	p.refuse(code, message)
+	reads := plan != nil && plan.Effect == aegis.Read && p.call.Effect != aegis.Write
+	p.open = reads && plan.FailsOpen() || p.service.opt.Mode == aegis.Shadow
+}
+
+// answer makes the answer of where the passage has come to.
+func (p *passage) answer() *Answer {
+	a := &Answer{ID: p.id}
+	if p.code == aegis.NoCode {
+		a.Decision = p.unit.gate.Decision(p.call, p.ruling)
+		a.Outcome, a.Passes = p.ruling.Verdict.Outcome, p.ruling.Passes
+		if a.Passes && p.ruling.Args.Kind() == aegis.Object {
+			a.Args = append([]byte(nil), p.ruling.Args.Text()...)
+		}
+		if a.Decision.Args != nil {
+			// The text belongs to the scratch.
+			text := aegis.RawJSON(append([]byte(nil), *a.Decision.Args...))
+			a.Decision.Args = &text
+		}
+		return a
+	}
+	outcome := aegis.Deny
+	if p.code == aegis.Malformed {
+		outcome = aegis.Reject
+	}
+	reasons := []aegis.Reason{{Code: p.code, Message: p.message}}
+	d := &aegis.Decision{Mode: p.service.opt.Mode.String(), Enforced: true, Reasons: reasons, Errors: []aegis.Reason{}, Schema: 1}
+	if p.unit != nil {
+		d.PolicyVersion = p.unit.set.Version
+	}
+	if p.open {
+		a.Passes, d.Enforced = true, false
+		if p.service.opt.Mode != aegis.Shadow {
+			outcome = aegis.Allow
+			d.Reasons = append(d.Reasons, aegis.Reason{Code: aegis.FailedOpen, Message: "let through: the entry reads and says on_failure: open"})
+		}
+	}
+	d.Decision = outcome.String()
+	d.WouldBlock = !d.Enforced && outcome >= aegis.Deny
+	a.Outcome, a.Decision = outcome, d
+	return a
+}
+
+// record makes the record of an answer.
+func (p *passage) record(a *Answer) *Record {
+	return &Record{ID: p.id, Door: p.request.Door, Who: p.request.Who.Name, Time: p.request.Received, Call: p.call, Answer: a,
+		Plan: p.plan(), Malformed: p.code == aegis.Malformed}
+}
+
+func (p *passage) plan() *decide.Plan {
+	if v := p.ruling.Verdict; v != nil {
+		return v.Plan
+	}
+	return nil
+}
+
+// Record is what is kept of one decision. Its call shares memory with the request: what outlives Record or Observe must be
+// copied.
+type Record struct {
+	ID        string
+	Door      string
+	Who       string
+	Time      time.Time
+	Call      *aegis.Call
+	Answer    *Answer
+	Plan      *decide.Plan  // nil where no policy was asked
+	Malformed bool          // the call could not be read: Call holds only what authentication knows
+	Latency   time.Duration // from the door to here; only for observers
+}
+
+// Effect is what the call does, as policy and caller have it.
+func (r *Record) Effect() aegis.Effect {
+	if r.Plan == nil || r.Call.Effect == aegis.Write {
+		return aegis.Write
+	}
+	return r.Plan.Effect
+}
+
+// Recorder keeps records. An error means that the record is not kept; the call is then denied (audit_unavailable).
+type Recorder interface {
+	Record(context.Context, *Record) error
+}
+
+// Observer is told of decisions that have been made. It must not wait.
+type Observer interface {
+	Observe(context.Context, *Record)
+}
+
+// ErrClosed is the error of a recorder that was closed.
+var ErrClosed = errors.New("the recorder is closed")

@@ -1,0 +1,113 @@
+package serve
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aegisctl/aegis/decide"
+	"github.com/aegisctl/aegis/policy"
+)
+
+// state is the policies in force. It is immutable: a call keeps the one it began with.
+type state struct {
+	units   []*Unit
+	tenants map[string]*Unit
+}
+
+// unit returns the policies of a tenant. Where none are stated for it, guardrails for all tenants and the reason come
+// from the first.
+func (st *state) unit(tenant string) *Unit {
+	if u := st.tenants[tenant]; u != nil {
+		return u
+	}
+	if len(st.units) > 0 {
+		return st.units[0]
+	}
+	return nil
+}
+
+// Source is the content of one bundle, or of one directory of policies.
+type Source struct {
+	Name   string // where it came from, for people
+	Set    *policy.Set
+	Serial int64 // of the bundle; 0: none
+	Signed bool  // its signature was verified
+}
+
+// Unit is one source in force.
+type Unit struct {
+	Source
+	Since time.Time
+	set   *policy.Set
+	gate  *decide.Gate
+}
+
+// Tenants lists the tenants that a source states policies for.
+func (s *Source) Tenants() []string {
+	var out []string
+	for _, p := range s.Set.Policies {
+		if !slices.Contains(out, p.Tenant) {
+			out = append(out, p.Tenant)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// ErrOneTenantTwice is the error of Install for a tenant that two sources state policies for.
+var ErrOneTenantTwice = errors.New("two sources state policies for one tenant")
+
+// Install puts sources in force, instead of what was, all or none. Calls that are under way keep what they began with;
+// what was spent and remembered stays.
+func (s *Service) Install(sources []Source) error {
+	s.install.Lock()
+	defer s.install.Unlock()
+	next := &state{tenants: map[string]*Unit{}}
+	old := s.live.Load()
+	for _, src := range sources {
+		u := old.same(&src)
+		if u == nil {
+			gate, err := decide.NewGate(src.Set, decide.Options{Engine: s.opt.Engine, Mode: s.opt.Mode, Tenant: s.opt.Tenant,
+				Ledger: s.ledger, ShadowLedger: s.shadow, Sessions: s.sessions})
+			if err != nil {
+				return fmt.Errorf("%s: %w", src.Name, err)
+			}
+			u = &Unit{Source: src, Since: s.opt.Now(), set: src.Set, gate: gate}
+		}
+		for _, t := range u.Tenants() {
+			if other := next.tenants[t]; other != nil {
+				return fmt.Errorf("%w: %s, in %s and %s", ErrOneTenantTwice, t, other.Name, src.Name)
+			}
+			next.tenants[t] = u
+		}
+		next.units = append(next.units, u)
+	}
+	s.live.Store(next)
+	for _, u := range next.units {
+		s.opt.Log.Info("policies in force", "source", u.Name, "policy_version", u.set.Version, "serial", u.Serial,
+			"tenants", strings.Join(u.Tenants(), ","))
+	}
+	return nil
+}
+
+// same returns the unit that a source already is, so that its compiled plans are kept.
+func (st *state) same(src *Source) *Unit {
+	for _, u := range st.units {
+		if u.set == src.Set && u.Name == src.Name {
+			return u
+		}
+	}
+	return nil
+}
+
+// Units returns what is in force.
+func (s *Service) Units() []*Unit { return s.live.Load().units }
+
+// Mode returns the server's mode.
+func (s *Service) Mode() string { return s.opt.Mode.String() }
+
+// Sessions returns how many sessions are remembered.
+func (s *Service) Sessions() int { return s.sessions.Len() }
