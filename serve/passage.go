@@ -99,16 +99,12 @@ func (p *passage) fail(code aegis.Code, message string) {
 	if p.ruling.Ticket != nil {
 		p.ruling.Ticket.Release()
 	}
-	var plan *decide.Plan
-	if p.ruling.Verdict != nil {
-		plan = p.ruling.Verdict.Plan
-	}
+	plan, passed := p.plan(), p.ruling.Passes
 	p.ruling = decide.Ruling{}
-	if code == aegis.AuditUnavailable && p.code == aegis.NoCode {
-		p.failed(plan, code, message)
-		return
-	}
 	p.refuse(code, message)
+	if code == aegis.AuditUnavailable && passed {
+		p.failed(plan, code, message)
+	}
 }
 
 // failed answers for a gate that failed: reads whose entries say on_failure: open go ahead, and are recorded as such.
