@@ -54,7 +54,7 @@ fuzz: $(VENV)/ready .cache/opa .cache/cosign .cache/npm/ready
 	  done; done
 
 bench: build $(VENV)/ready
-	AEGIS_PYTHON=$(PYTHON) AEGIS_BENCH=1 $(GO) test -timeout 60m -count=1 -run '^TestFigures$$' -v ./cmd/aegisctl
+	AEGIS_PYTHON=$(PYTHON) AEGIS_BENCH=1 $(GO) test -timeout 60m -count=1 -run '^TestFigures' -v ./cmd/aegisctl
 
 # Time and memory up to 50 million rows (needs 5 GB of disk and a quarter of an hour).
 bench-scale:

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/aegisctl/aegis"
@@ -20,43 +21,108 @@ import (
 // form is one object of the canonical form. Members that are nil, "", 0, false or empty are left out.
 type form map[string]any
 
-func (f form) MarshalJSON() ([]byte, error) {
-	kept := make(map[string]any, len(f))
-	for k, v := range f {
-		switch v := v.(type) {
-		case nil:
-		case string:
-			if v != "" {
-				kept[k] = v
-			}
-		case bool:
-			if v {
-				kept[k] = v
-			}
-		case []string:
-			if len(v) > 0 {
-				kept[k] = v
-			}
-		case []any:
-			if len(v) > 0 {
-				kept[k] = v
-			}
-		default:
-			kept[k] = v
-		}
+func (f form) MarshalJSON() ([]byte, error) { return canonicalJSON(f), nil }
+
+// kept reports whether a member stands in the canonical form.
+func (f form) kept(key string) bool {
+	switch v := f[key].(type) {
+	case nil:
+		return false
+	case string:
+		return v != ""
+	case bool:
+		return v
+	case []string:
+		return len(v) > 0
+	case []any:
+		return len(v) > 0
 	}
-	return canonicalJSON(kept), nil
+	return true
 }
 
-// canonicalJSON writes JSON with sorted keys and nothing escaped that need not be.
-func canonicalJSON(v any) []byte {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
+// canonicalJSON writes JSON with sorted keys and nothing escaped that need not be. (It writes what encoding/json does,
+// which passes over a text once for every level it is nested in.)
+func canonicalJSON(v any) []byte { return appendJSON(nil, v) }
+
+func appendJSON(b []byte, v any) []byte {
+	switch v := v.(type) {
+	case nil:
+		return append(b, "null"...)
+	case string:
+		return appendText(b, v)
+	case bool:
+		return strconv.AppendBool(b, v)
+	case int:
+		return strconv.AppendInt(b, int64(v), 10)
+	case int64:
+		return strconv.AppendInt(b, v, 10)
+	case json.RawMessage:
+		return append(b, v...)
+	case []string:
+		return appendList(b, v, appendText)
+	case []any:
+		return appendList(b, v, appendJSON)
+	case form:
+		return appendMembers(b, v, v.kept)
+	case map[string]any:
+		return appendMembers(b, v, func(string) bool { return true })
+	}
+	return appendEncoded(b, v)
+}
+
+func appendList[T any](b []byte, list []T, element func([]byte, T) []byte) []byte {
+	if list == nil {
+		return append(b, "null"...)
+	}
+	b = append(b, '[')
+	for i, x := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = element(b, x)
+	}
+	return append(b, ']')
+}
+
+func appendMembers(b []byte, members map[string]any, kept func(string) bool) []byte {
+	keys := make([]string, 0, len(members))
+	for k := range members {
+		if kept(k) {
+			keys = append(keys, k)
+		}
+	}
+	slices.Sort(keys)
+	b = append(b, '{')
+	for i, k := range keys {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(appendText(b, k), ':')
+		b = appendJSON(b, members[k])
+	}
+	return append(b, '}')
+}
+
+// appendText writes a string; the one in need of escapes as encoding/json writes it.
+func appendText(b []byte, s string) []byte {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' || s[i] == '"' || s[i] == '\\' {
+			return appendEncoded(b, s)
+		}
+	}
+	b = append(b, '"')
+	b = append(b, s...)
+	return append(b, '"')
+}
+
+func appendEncoded(b []byte, v any) []byte {
+	var text bytes.Buffer
+	e := json.NewEncoder(&text)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(v); err != nil {
 		panic(err) // forms hold nothing that JSON has no text for
 	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+	return append(b, bytes.TrimSuffix(text.Bytes(), []byte("\n"))...)
 }
 
 // seal computes the version of the set and the digests of its policies.

@@ -44,7 +44,7 @@ const conditionsName = "conditions"
 
 func (r *reader) conditions(n *node) *Conditions {
 	b := &block{Conditions: &Conditions{Pos: n.pos, OtherArgs: NoRule}}
-	if !readFields(r, n, conditionsName, conditionFields(), b) {
+	if !readFields(r, n, conditionsName, conditionTable.of(conditionFields), b) {
 		return nil
 	}
 	slices.SortFunc(b.bounds, func(x, y bound) int { return strings.Compare(x.key.text, y.key.text) })
@@ -144,7 +144,7 @@ func ifFields() []field[*Condition] {
 func (r *reader) expression(n *node, what string) *Condition {
 	c := &Condition{Pos: n.pos, Rule: NoRule}
 	if n.kind == mapNode {
-		readFields(r, n, what, ifFields(), c)
+		readFields(r, n, what, ifTable.of(ifFields), c)
 	} else {
 		r.parseInto(c, n)
 	}

@@ -99,7 +99,7 @@ func (r *reader) constraint(n *node, pos Pos, path []string, rule string, elemen
 		sub.in = inElement
 	}
 	b := &builder{Constraint: &Constraint{Pos: pos, Path: path, OtherArgs: NoRule}, r: &sub, rule: rule}
-	if !readFields(&sub, n, rule, constraintFields(), b) {
+	if !readFields(&sub, n, rule, constraintTable.of(constraintFields), b) {
 		return nil
 	}
 	b.urls()

@@ -34,7 +34,7 @@ func (r *reader) sanitize(n *node) []*Sanitizer {
 	var out []*Sanitizer
 	for i, m := range r.members(n, "sanitize") {
 		s := &sanitizer{Sanitizer: &Sanitizer{Args: true, Fields: [][]string{{"**"}}}}
-		if !readFields(r, m, "a sanitizer", sanitizeFields(), s) {
+		if !readFields(r, m, "a sanitizer", sanitizeTable.of(sanitizeFields), s) {
 			continue
 		}
 		r.matchAndReplace(m, s)
@@ -181,7 +181,7 @@ func (r *reader) approval(n *node) []*Tier {
 	var out []*Tier
 	for i, m := range nodes {
 		t := &Tier{Pos: m.pos, Expires: defaultExpiry, Quorum: 1}
-		if !readFields(r, m, "an approval", approvalFields(), t) {
+		if !readFields(r, m, "an approval", approvalTable.of(approvalFields), t) {
 			continue
 		}
 		r.rule(&t.Rule, rule(i), m.pos)

@@ -90,7 +90,7 @@ func (r *reader) draft(n *node, in place, parent *Entry) *draft {
 	if parent != nil {
 		what = "the action"
 	}
-	if !readFields(&sub, n, what, entryFields(), d) {
+	if !readFields(&sub, n, what, entryTable.of(entryFields), d) {
 		return nil
 	}
 	d.Entry.Names = d.Entry.named()

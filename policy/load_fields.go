@@ -3,6 +3,7 @@ package policy
 import (
 	"slices"
 	"strings"
+	"sync"
 )
 
 // place is where a key may stand.
@@ -45,6 +46,29 @@ func (f *field[T]) matches(key string) bool {
 	prefix, isPrefix := strings.CutSuffix(f.name, "*")
 	return f.name == key || isPrefix && len(key) > len(prefix) && strings.HasPrefix(key, prefix)
 }
+
+// table keeps fields that are made when they are first needed. (Their readers lead back to the table, which Go does not
+// let a variable's initial value do.)
+type table[T any] struct {
+	once   sync.Once
+	fields []field[T]
+}
+
+func (t *table[T]) of(make func() []field[T]) []field[T] {
+	t.once.Do(func() { t.fields = make() })
+	return t.fields
+}
+
+var (
+	conditionTable  table[*block]
+	ifTable         table[*Condition]
+	constraintTable table[*builder]
+	sanitizeTable   table[*sanitizer]
+	approvalTable   table[*Tier]
+	entryTable      table[*draft]
+	fileTable       table[*statement]
+	limitTable      table[*limitDraft]
+)
 
 // readFields reads a mapping by a table. Keys are read in the table's order, so that their order in the file cannot
 // matter. It is false where n is no mapping.

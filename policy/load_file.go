@@ -85,7 +85,7 @@ func (l *loader) state(d *document, u *unit, scope *Scope) (*statement, *reader)
 	r := &reader{loader: l, in: placeOf[d.top], unit: u, file: d.root.src,
 		params: map[string]Literal{}, lists: map[string]namedList{}}
 	what := map[string]string{"agent": "the policy", "routes": "the file", "schemas": "the file"}[d.top]
-	readFields(r, d.root, orText(what, "the "+d.top), fileFields(), s)
+	readFields(r, d.root, orText(what, "the "+d.top), fileTable.of(fileFields), s)
 	return s, r
 }
 

@@ -42,7 +42,7 @@ func (r *reader) limits(n *node) []*Limit {
 	var out []*Limit
 	for i, m := range r.members(n, "limits") {
 		d := &limitDraft{Limit: &Limit{Spec: &limit.Spec{}, Agent: r.entry == nil, pos: m.pos}}
-		if !readFields(r, m, "a limit", limitFields(), d) {
+		if !readFields(r, m, "a limit", limitTable.of(limitFields), d) {
 			continue
 		}
 		if len(d.forms) != 1 {
