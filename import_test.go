@@ -34,7 +34,7 @@ func TestArrows(t *testing.T) {
 		"serve":        {"", "decide", "limit", "policy"},
 		"serve/admin":  {"serve"},
 		"serve/native": {"", "serve"},
-		"cmd/aegisctl": {"", "bundle", "capture", "compile", "decide", "draft", "lint", "lint/suite", "policy", "sign", "simulate",
+		"cmd/aegisctl": {"", "bundle", "capture", "compile", "decide", "draft", "examples", "lint", "lint/suite", "policy", "sign", "simulate",
 			"serve", "serve/admin", "serve/native"},
 		"examples":      {}, // its tests stand on simulate
 		"examples/make": {"", "capture"},

@@ -116,6 +116,7 @@ func (a *app) root() *cobra.Command {
 		a.signCmd(),
 		a.verifyCmd(),
 		a.draftCmd(),
+		a.initCmd(),
 		a.serveCmd(),
 		a.captureCmd(),
 		a.schemaCmd(),
