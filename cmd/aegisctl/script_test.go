@@ -20,12 +20,18 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	gate, err := filepath.Abs("../../deploy/ci/policy-gate.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("EXAMPLES", examples)
+			e.Setenv("GATE", gate)
+			e.Setenv("HOOK", filepath.Join(filepath.Dir(gate), "pre-commit"))
 			e.Setenv("NO_COLOR", "1")
 			return nil
 		},
