@@ -33,10 +33,11 @@ type fixer func(p *pass, s *policy.Source, at policy.Pos) (start, end int, text 
 // fix says how the finding that was reported last can be removed.
 func (p *pass) fix(f fixer) { p.found[len(p.found)-1].fix = f }
 
-// Fix returns the files that would change so that findings of fixable rules go away. Comments and formatting are kept;
-// only ranges of bytes that a rule names are removed. Every file that is returned still loads and means what it did, as
-// the fixed rules are about what changes nothing. It writes nothing. JSON is left alone.
-func Fix(set *policy.Set, opt Options) []Fixed {
+// Fix returns the files that would change so that findings of fixable rules go away. set is what was loaded from paths.
+// Only ranges of bytes that a rule names are removed, so comments and formatting stay. The result has been loaded: it is
+// refused, with an error, unless it loads and nothing is found in it that was not found before. It writes nothing. JSON is left
+// alone.
+func Fix(set *policy.Set, paths []string, opt Options) ([]Fixed, error) {
 	p := run(set, opt)
 	edits := map[string][]Edit{}
 	for _, f := range p.found {
@@ -49,14 +50,31 @@ func Fix(set *policy.Set, opt Options) []Fixed {
 		}
 	}
 	var out []Fixed
-	for _, s := range p.set.Sources {
-		if list := edits[s.Name]; len(list) > 0 {
-			if fixed := apply(s, list); len(fixed.Edits) > 0 {
-				out = append(out, fixed)
-			}
+	texts, harmless := map[string][]byte{}, true
+	for _, s := range set.Sources {
+		fixed := apply(s, edits[s.Name])
+		if len(fixed.Edits) == 0 {
+			continue
 		}
+		out = append(out, fixed)
+		texts[s.Name] = fixed.After
+		harmless = harmless && !slices.ContainsFunc(fixed.Edits, func(e Edit) bool { return e.Finding.ID == repeatedName.ID })
 	}
-	return out
+	if len(out) == 0 {
+		return nil, nil
+	}
+	after, err := policy.LoadOptions{Text: texts}.Load(paths...)
+	if err != nil {
+		return nil, fmt.Errorf("nothing was fixed: the result would not load: %w", err)
+	}
+	// A name that a wildcard covers stands in the canonical form; what the other rules remove does not.
+	if harmless && after.Version != set.Version {
+		return nil, fmt.Errorf("nothing was fixed: the result would mean something else")
+	}
+	if left := run(after, opt); len(left.found) >= len(p.found) {
+		return nil, fmt.Errorf("nothing was fixed: the result would have as many findings")
+	}
+	return out, nil
 }
 
 // apply makes the edits one by one and leaves out each that overlaps another or after which the text is not what it was
@@ -139,7 +157,7 @@ func removeKey(name string) fixer {
 		if m == nil || m.Kind != yaml.MappingNode || i%2 != 0 {
 			return 0, 0, "", false
 		}
-		if len(m.Content) == 2 { // the key lists: or params: goes too
+		if p.allUnused(s, m) { // the key lists: or params: goes too
 			for k := 0; k+1 < len(root.Content); k += 2 {
 				if root.Content[k+1] == m && root.Style&yaml.FlowStyle == 0 {
 					return p.wholeLines(s, root.Content[k], m)
@@ -152,6 +170,18 @@ func removeKey(name string) fixer {
 		}
 		return p.flowMember(s, m.Content, i, i+1)
 	}
+}
+
+// allUnused reports whether nothing refers to any name of a mapping.
+func (p *pass) allUnused(s *policy.Source, m *yaml.Node) bool {
+	for i := 0; i < len(m.Content); i += 2 {
+		if !slices.ContainsFunc(p.set.Unused, func(d policy.Definition) bool {
+			return d.Pos == policy.Pos{File: s.Name, Line: m.Content[i].Line, Col: m.Content[i].Column}
+		}) {
+			return false
+		}
+	}
+	return true
 }
 
 // wholeLines returns the lines from one node to the end of another, where they hold nothing else.
@@ -249,4 +279,49 @@ func removeComment(p *pass, s *policy.Source, at policy.Pos) (int, int, string, 
 // String says what the edit does, on one line.
 func (e Edit) String() string {
 	return fmt.Sprintf("%s: %s %s", e.Finding.Source, e.Finding.ID, e.Finding.Message)
+}
+
+// Diff shows the edits line by line: the lines that change, with a minus before and a plus behind.
+func (f Fixed) Diff() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "--- %s\n+++ %s\n", visible(f.File), visible(f.File))
+	for i := 0; i < len(f.Edits); {
+		start := bytes.LastIndexByte(f.Before[:f.Edits[i].Start], '\n') + 1
+		j, end := i, 0
+		for end = lineBehind(f.Before, f.Edits[i].End); j+1 < len(f.Edits) && f.Edits[j+1].Start < end; {
+			j++
+			end = max(end, lineBehind(f.Before, f.Edits[j].End))
+		}
+		var moved []Edit
+		for _, e := range f.Edits[i : j+1] {
+			e.Start, e.End = e.Start-start, e.End-start
+			moved = append(moved, e)
+		}
+		before, after := f.Before[start:end], replaced(f.Before[start:end], moved)
+		fmt.Fprintf(&b, "@@ line %d @@\n", 1+bytes.Count(f.Before[:start], []byte("\n")))
+		for _, side := range []struct {
+			mark string
+			text []byte
+		}{{"-", before}, {"+", after}} {
+			for _, l := range strings.SplitAfter(string(side.text), "\n") {
+				if l != "" {
+					b.WriteString(side.mark + visible(strings.TrimRight(l, "\r\n")) + "\n")
+				}
+			}
+		}
+		i = j + 1
+	}
+	return b.String()
+}
+
+// lineBehind returns where the line that a place is on ends, its break included. A place at the beginning of a line is on
+// the line before.
+func lineBehind(text []byte, at int) int {
+	if at > 0 && at <= len(text) && text[at-1] == '\n' {
+		return at
+	}
+	if n := bytes.IndexByte(text[at:], '\n'); n >= 0 {
+		return at + n + 1
+	}
+	return len(text)
 }

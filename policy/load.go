@@ -13,6 +13,7 @@ import (
 // LoadOptions narrows and fills what is loaded. The zero value loads everything as written.
 type LoadOptions struct {
 	Params map[string]Literal // values that replace those of params, by name, in every policy that declares one
+	Text   map[string][]byte  // what stands in for the text of files, by the name that Load opens them by
 	Tenant string             // keep this tenant's policies and what bounds them; "" keeps all
 
 	// Portable makes positions name files relative to the directory that holds all of them, with slashes, so that they are the
@@ -175,6 +176,9 @@ func policyFile(name string) bool {
 
 // open reads one file, or returns nil.
 func (l *loader) open(path string) *source {
+	if text, ok := l.opts.Text[path]; ok {
+		return &source{name: path, dir: filepath.Dir(path), text: text}
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		l.failPath(path, err)

@@ -1,10 +1,13 @@
 package main
 
 import (
-	"encoding/json"
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -13,70 +16,195 @@ import (
 	"github.com/aegisctl/aegis/policy"
 )
 
+// lintRun is one call of lint: its flags, bound to the room's options where they are the room's.
+type lintRun struct {
+	opt       lint.Options
+	fix, diff bool
+	rules     bool
+	today     string
+	output    string
+}
+
 func (a *app) lintCmd() *cobra.Command {
-	return &cobra.Command{
+	var r lintRun
+	c := &cobra.Command{
 		Use:   "lint PATH…",
 		Short: "Find mistakes in policies",
 		Long: `Lint loads policies and reports mistakes with their place and remedy. It prints nothing where there is nothing to say.
-Errors and warnings exit 1; infos exit 0.`,
+Errors and warnings exit 1; infos exit 0.
+
+A comment silences a finding on its line, or alone on the line above it, and says why:
+
+    max_amount: -1   # aegis:ignore AEG002 switched off by ops, SEC-412`,
+		Example: "  aegisctl lint policies/\n  aegisctl lint policies/ --format sarif -o lint.sarif\n  aegisctl lint policies/ --fix --diff",
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 {
+			if len(args) == 0 && !r.rules {
 				return errors.New("lint needs policies: aegisctl lint policies/")
 			}
 			return nil
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
-			if err := a.formats("text", "json"); err != nil {
+			if err := a.formats(lint.Formats...); err != nil {
 				return err
 			}
-			findings, err := lintPaths(args)
-			if err != nil {
+			if err := r.check(); err != nil {
 				return err
 			}
-			if err := a.printFindings(findings); err != nil {
-				return err
+			if r.rules {
+				return a.listRules()
 			}
-			for _, f := range findings {
-				if f.Severity.Fails() {
-					return failed(nil)
-				}
-			}
-			return nil
+			return a.lint(r, args)
 		},
 	}
+	f := c.Flags()
+	f.StringSliceVar(&r.opt.Enable, "enable", nil, "run these rules only, by id or name")
+	f.StringSliceVar(&r.opt.Disable, "disable", nil, "do not run these rules, by id or name")
+	f.BoolVar(&r.fix, "fix", false, "remove what can be removed safely, and report the rest")
+	f.BoolVar(&r.diff, "diff", false, "with --fix: show what would be removed, and write nothing")
+	f.BoolVar(&r.rules, "rules", false, "list the rules")
+	f.StringVar(&r.today, "today", "", "the day that until is compared with, like 2026-12-31 (default: today)")
+	f.StringVarP(&r.output, "output", "o", "", "write the findings to this file instead of stdout")
+	return c
 }
 
-// lintPaths loads and lints. A source that does not load is a finding; one that cannot be read is an error.
-func lintPaths(paths []string) ([]aegis.Finding, error) {
+// check looks at the flags.
+func (r *lintRun) check() error {
+	unknown, hints := lint.Unknown(append(append([]string(nil), r.opt.Enable...), r.opt.Disable...))
+	if len(unknown) > 0 {
+		return fmt.Errorf("no rule is called %s: %s", unknown[0], hints[0])
+	}
+	if r.diff && !r.fix {
+		return errors.New("--diff shows what --fix would do: add --fix")
+	}
+	r.opt.Now = time.Now()
+	if r.today != "" {
+		day, err := time.Parse(time.DateOnly, r.today)
+		if err != nil {
+			return fmt.Errorf("--today %q: write a day like 2026-12-31", r.today)
+		}
+		r.opt.Now = day
+	}
+	return nil
+}
+
+// lint loads and lints. A source that does not load is a finding; one that cannot be read is an error.
+func (a *app) lint(r lintRun, paths []string) error {
 	for _, path := range paths {
 		if _, err := os.Stat(path); err != nil {
-			return nil, err
+			return err
 		}
 	}
+	var findings []aegis.Finding
 	set, err := policy.Load(paths...)
-	if err == nil {
-		return lint.Run(set, lint.Options{}), nil
-	}
 	var several policy.Errors
 	var one *policy.Error
-	if errors.As(err, &several) || errors.As(err, &one) {
-		return lint.FromLoadError(err), nil
+	switch {
+	case errors.As(err, &several) || errors.As(err, &one):
+		findings = lint.FromLoadError(err)
+	case err != nil:
+		return err
+	default:
+		if r.fix {
+			if set, err = a.fix(r, set, paths); err != nil || r.diff {
+				return err
+			}
+		}
+		findings = lint.Run(set, r.opt)
 	}
-	return nil, err
+	return a.reportFindings(findings, r.output)
 }
 
-func (a *app) printFindings(fs []aegis.Finding) error {
-	if a.format == "json" {
-		if fs == nil {
-			fs = []aegis.Finding{}
+// reportFindings prints findings and fails where one of them does.
+func (a *app) reportFindings(fs []aegis.Finding, output string) error {
+	var b bytes.Buffer
+	if err := lint.Write(&b, a.format, fs); err != nil {
+		return err
+	}
+	if output != "" {
+		if err := writeFile(output, b.Bytes()); err != nil {
+			return err
 		}
-		enc := json.NewEncoder(a.out)
-		enc.SetIndent("", "  ")
-		enc.SetEscapeHTML(false)
-		return enc.Encode(fs)
+	} else if _, err := a.out.Write(b.Bytes()); err != nil {
+		return err
 	}
 	for _, f := range fs {
-		if _, err := fmt.Fprintln(a.out, f); err != nil {
+		if f.Severity.Fails() {
+			return failed(nil)
+		}
+	}
+	return nil
+}
+
+// fix removes what can be removed, says so, and loads the policies again.
+func (a *app) fix(r lintRun, set *policy.Set, paths []string) (*policy.Set, error) {
+	files, err := lint.Fix(set, paths, r.opt)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range files {
+		if r.diff {
+			if _, err := fmt.Fprint(a.out, f.Diff()); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		now, err := os.ReadFile(f.File)
+		if err != nil {
+			return nil, err
+		}
+		if !bytes.Equal(now, f.Before) {
+			return nil, fmt.Errorf("%s was changed while it was linted; run lint again", f.File)
+		}
+		if err := rewriteFile(f.File, f.After); err != nil {
+			return nil, err
+		}
+		for _, e := range f.Edits {
+			a.note("fixed %s", e)
+		}
+	}
+	if len(files) == 0 || r.diff {
+		return set, nil
+	}
+	return policy.Load(paths...)
+}
+
+// rewriteFile replaces a file whole, with the permissions that it had. A link stays a link.
+func rewriteFile(path string, data []byte) error {
+	target, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(target)
+	if err != nil {
+		return err
+	}
+	if err := writeFile(target, data); err != nil {
+		return err
+	}
+	return os.Chmod(target, info.Mode().Perm())
+}
+
+// listRules prints the rules as a table, or as JSON.
+func (a *app) listRules() error {
+	if a.format == "json" {
+		return lint.WriteRules(a.out)
+	}
+	for _, r := range lint.Rules() {
+		notes := []string{}
+		if r.Fixable {
+			notes = append(notes, "fixable")
+		}
+		if r.NeedsSchema {
+			notes = append(notes, "needs --schema")
+		}
+		if r.NeedsTraffic {
+			notes = append(notes, "needs --traffic")
+		}
+		about := r.Summary
+		if len(notes) > 0 {
+			about += " (" + strings.Join(notes, ", ") + ")"
+		}
+		if _, err := fmt.Fprintf(a.out, "%s  %-26s %-8s %s\n", r.ID, r.Name, r.Severity, about); err != nil {
 			return err
 		}
 	}
