@@ -26,13 +26,20 @@ type example struct {
 // checkRule runs one rule over examples.
 func checkRule(t *testing.T, id string, examples []example) {
 	t.Helper()
+	checkRuleWith(t, id, Options{}, examples)
+}
+
+// checkRuleWith is checkRule with a schema or traffic.
+func checkRuleWith(t *testing.T, id string, opt Options, examples []example) {
+	t.Helper()
+	opt.Enable, opt.Now = []string{id}, now
 	for _, x := range examples {
 		t.Run(x.name, func(t *testing.T) {
 			set, err := policy.LoadText("policy.yaml", x.policy)
 			if err != nil {
 				t.Fatalf("the example does not load: %v", err)
 			}
-			found := Run(set, Options{Enable: []string{id}, Now: now})
+			found := Run(set, opt)
 			for i, f := range found {
 				if f.ID != id || f.Source == "" || i < len(x.want) && !strings.Contains(f.Message, x.want[i]) {
 					t.Errorf("found %s, want a message with %q", f, x.want[min(i, len(x.want)-1)])
@@ -100,7 +107,26 @@ func lintFiles(t *testing.T, paths ...string) []aegis.Finding {
 	if err != nil {
 		return FromLoadError(err)
 	}
-	return Run(set, Options{Now: now})
+	return Run(set, optionsBeside(t, filepath.Dir(paths[0])))
+}
+
+// optionsBeside reads the tools' schemas and the summary of traffic of an example, where it has them.
+func optionsBeside(t *testing.T, dir string) (opt Options) {
+	t.Helper()
+	opt.Now = now
+	if text, err := os.ReadFile(filepath.Join(dir, "schema.json")); err == nil {
+		opt.Schema = new(Schema)
+		if err := opt.Schema.Add("", text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if text, err := os.ReadFile(filepath.Join(dir, "traffic.json")); err == nil {
+		opt.Traffic = new(Traffic)
+		if err := json.Unmarshal(text, opt.Traffic); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return opt
 }
 
 var ruleID = regexp.MustCompile(`^AEG[0-9]{3}$`)

@@ -12,6 +12,17 @@ var deeperRules = []*Rule{
 	deniesEverything,
 	redundantCondition,
 	redundantEntry,
+	schemaUnknownTool,
+	schemaUnknownArgument,
+	schemaWrongType,
+	schemaImpossibleValue,
+	schemaOptionalArgument,
+	schemaRequiredArgument,
+	trafficUnused,
+	trafficUngranted,
+	trafficUnnamedArgument,
+	trafficError,
+	trafficRareError,
 }
 
 var textRules = []*Rule{

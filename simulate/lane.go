@@ -192,6 +192,13 @@ func (l *lane) judge(e *resolved, i int, c *aegis.Call, bad bool) (*decide.Verdi
 	if l.run.opt.Each != nil && l.gate == l.run.gate {
 		l.run.opt.Each(c, v)
 	}
+	if l.run.opt.EachSeq != nil && l.gate == l.run.gate {
+		seq := int64(-1)
+		if !l.batch.SeqNull[i] {
+			seq = l.batch.Seq[i]
+		}
+		l.run.opt.EachSeq(c, v, seq)
+	}
 	return v, nil
 }
 

@@ -35,6 +35,9 @@ type Options struct {
 
 	// Each is called for every call in event order, from one goroutine; the explorer uses it. May be nil.
 	Each func(c *aegis.Call, v *decide.Verdict)
+
+	// EachSeq is Each with the call's place in its session as captured; -1 where the capture does not say.
+	EachSeq func(c *aegis.Call, v *decide.Verdict, seq int64)
 }
 
 // Run simulates a policy set on captured traffic.
@@ -84,7 +87,7 @@ func orElse[T comparable](v, d T) T {
 
 // stateful reports whether any verdict can depend on an earlier call.
 func (r *run) stateful() bool {
-	return r.opt.Each != nil || remembers(r.set) || r.base != nil && remembers(r.base.set)
+	return r.opt.Each != nil || r.opt.EachSeq != nil || remembers(r.set) || r.base != nil && remembers(r.base.set)
 }
 
 // remembers reports whether any verdict by the set can depend on an earlier call.

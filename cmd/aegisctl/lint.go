@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -19,6 +20,7 @@ import (
 // lintRun is one call of lint: its flags, bound to the room's options where they are the room's.
 type lintRun struct {
 	opt       lint.Options
+	inputs    lintInputs
 	fix, diff bool
 	rules     bool
 	today     string
@@ -36,14 +38,14 @@ Errors and warnings exit 1; infos exit 0.
 A comment silences a finding on its line, or alone on the line above it, and says why:
 
     max_amount: -1   # aegis:ignore AEG002 switched off by ops, SEC-412`,
-		Example: "  aegisctl lint policies/\n  aegisctl lint policies/ --format sarif -o lint.sarif\n  aegisctl lint policies/ --fix --diff",
+		Example: "  aegisctl lint policies/\n  aegisctl lint policies/ --format sarif -o lint.sarif\n  aegisctl lint policies/ --schema stripe-payments=tools.json --traffic traffic.parquet\n  aegisctl lint policies/ --fix --diff",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 && !r.rules {
 				return errors.New("lint needs policies: aegisctl lint policies/")
 			}
 			return nil
 		},
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := a.formats(lint.Formats...); err != nil {
 				return err
 			}
@@ -53,7 +55,7 @@ A comment silences a finding on its line, or alone on the line above it, and say
 			if r.rules {
 				return a.listRules()
 			}
-			return a.lint(r, args)
+			return a.lint(cmd.Context(), r, args)
 		},
 	}
 	f := c.Flags()
@@ -63,6 +65,7 @@ A comment silences a finding on its line, or alone on the line above it, and say
 	f.BoolVar(&r.diff, "diff", false, "with --fix: show what would be removed, and write nothing")
 	f.BoolVar(&r.rules, "rules", false, "list the rules")
 	f.StringVar(&r.today, "today", "", "the day that until is compared with, like 2026-12-31 (default: today)")
+	r.inputs.flags(f)
 	f.StringVarP(&r.output, "output", "o", "", "write the findings to this file instead of stdout")
 	return c
 }
@@ -88,7 +91,7 @@ func (r *lintRun) check() error {
 }
 
 // lint loads and lints. A source that does not load is a finding; one that cannot be read is an error.
-func (a *app) lint(r lintRun, paths []string) error {
+func (a *app) lint(ctx context.Context, r lintRun, paths []string) error {
 	for _, path := range paths {
 		if _, err := os.Stat(path); err != nil {
 			return err
@@ -108,6 +111,9 @@ func (a *app) lint(r lintRun, paths []string) error {
 			if set, err = a.fix(r, set, paths); err != nil || r.diff {
 				return err
 			}
+		}
+		if err := r.inputs.fill(ctx, a, set, &r.opt); err != nil {
+			return err
 		}
 		findings = lint.Run(set, r.opt)
 	}
