@@ -100,28 +100,65 @@ type visitor interface {
 	call(r *row) error
 }
 
-// each hands every call that the options choose to the visitor, in the order of the files. skip counts the others.
+// each hands every call that the options choose to the visitor, in the order of the files. skip counts the others. A
+// row group is decoded while the one before it is visited.
 func (d *drafter) each(v visitor, skip func(why string), done int64) error {
-	var b capture.Batch
+	stop := make(chan struct{})
+	defer close(stop)
 	total := 2 * d.src.rows
-	for _, f := range d.src.files {
-		for g := range f.NumGroups() {
-			if err := d.ctx.Err(); err != nil {
-				return err
-			}
-			if err := f.ReadGroup(g, d.src.columns(), &b); err != nil {
-				return err
-			}
-			v.begin(&b)
-			if err := d.batch(&b, v, skip); err != nil {
-				return err
-			}
-			if done += int64(b.Rows); d.opt.Progress != nil {
-				d.opt.Progress(done, total)
-			}
+	next, free := d.src.decoded(stop)
+	for g := range next {
+		err := g.err
+		if err == nil {
+			err = d.ctx.Err()
 		}
+		if err != nil {
+			return err
+		}
+		v.begin(g.batch)
+		if err := d.batch(g.batch, v, skip); err != nil {
+			return err
+		}
+		if done += int64(g.batch.Rows); d.opt.Progress != nil {
+			d.opt.Progress(done, total)
+		}
+		free <- g.batch
 	}
 	return nil
+}
+
+// group is a row group, or why it could not be read.
+type group struct {
+	batch *capture.Batch
+	err   error
+}
+
+// decoded reads the row groups of all files one ahead. Batches come back through free.
+func (s *source) decoded(stop <-chan struct{}) (next <-chan group, free chan *capture.Batch) {
+	out := make(chan group)
+	free = make(chan *capture.Batch, 2)
+	free <- new(capture.Batch)
+	free <- new(capture.Batch)
+	go func() {
+		defer close(out)
+		for _, f := range s.files {
+			for i := range f.NumGroups() {
+				g := group{}
+				select {
+				case g.batch = <-free:
+				case <-stop:
+					return
+				}
+				g.err = f.ReadGroup(i, s.columns(), g.batch)
+				select {
+				case out <- g:
+				case <-stop:
+					return
+				}
+			}
+		}
+	}()
+	return out, free
 }
 
 // batch hands on the calls of one batch.
