@@ -29,7 +29,7 @@ $(VENV)/ready: Makefile
 	touch $@
 
 .cache/cosign: Makefile
-	GOBIN=$(CURDIR)/.cache CGO_ENABLED=0 $(GO) install -trimpath $(COSIGN)
+	GOBIN=$(CURDIR)/.cache $(GO) install -trimpath $(COSIGN)
 	touch $@
 
 # The runtime of compiled modules for JavaScript. node and npm must be installed.
