@@ -55,7 +55,11 @@ func mutate(ctx context.Context, load func() (*policy.Set, error), set *policy.S
 	calls := callsOf(cases)
 	changes := changesOf(set, calls)
 	tried := pickEvenly(len(changes), opt.MutateLimit)
-	concerned := concernedBy(traces, len(cases))
+	concerned := newConcerns(set, cases, traces)
+	which := make([][]int, len(tried))
+	for i, t := range tried {
+		which[i] = concerned.by(&changes[t])
+	}
 	fates := make([]int, len(tried))
 	type worker struct {
 		set     *policy.Set
@@ -79,13 +83,8 @@ func mutate(ctx context.Context, load func() (*policy.Set, error), set *policy.S
 	}
 	err := each(ctx, parallel, len(tried), func(w, i int) error {
 		k := workers[w]
-		c := &k.changes[tried[i]]
-		which := concerned[c.unit]
-		if c.unit == "" {
-			which = concerned[""]
-		}
 		var err error
-		fates[i], err = attempt(k.set, c, &k.scratch, cases, which)
+		fates[i], err = attempt(k.set, &k.changes[tried[i]], &k.scratch, cases, which[i])
 		return err
 	})
 	if err != nil {
@@ -132,19 +131,52 @@ func (c *testCase) holds(g *decide.Gate, s *decide.Scratch) (ok bool, err error)
 	return ok, err
 }
 
-// concernedBy lists, by unit, the cases whose calls it was at work on; "" is all of them. Short cases come first.
-func concernedBy(traces []trace, n int) map[string][]int {
-	out := map[string][]int{}
-	for i := range n {
-		out[""] = append(out[""], i)
-		for unit := range traces[i].units {
-			out[unit] = append(out[unit], i)
+// concerns knows which cases a change can concern, and which of them will notice it first.
+type concerns struct {
+	traces []trace
+	sizes  []int                    // calls of each case
+	rules  map[string]policy.RuleID // by id
+	known  map[[2]string][]int      // by rule and unit
+}
+
+func newConcerns(set *policy.Set, cases []*testCase, traces []trace) *concerns {
+	c := &concerns{traces, make([]int, len(cases)), map[string]policy.RuleID{}, map[[2]string][]int{}}
+	for i, k := range cases {
+		c.sizes[i] = 1
+		for _, s := range k.before {
+			c.sizes[i] += s.repeat
 		}
 	}
-	for _, is := range out {
-		slices.Sort(is)
+	for i, r := range set.Rules {
+		c.rules[r.ID] = policy.RuleID(i)
 	}
-	return out
+	return c
+}
+
+// by lists the cases on which the change's unit was at work: first those in which its rule had something to say, then
+// those in which it was judged at all, short ones first. The order decides how soon a mutant is killed, not whether.
+func (c *concerns) by(k *change) []int {
+	id := [2]string{k.Rule, k.unit}
+	if list, ok := c.known[id]; ok {
+		return list
+	}
+	list, weight := []int{}, map[int]int{}
+	rule := c.rules[k.Rule]
+	for i, t := range c.traces {
+		if k.unit != "" && t.units[k.unit] == 0 {
+			continue
+		}
+		list = append(list, i)
+		weight[i] = c.sizes[i]
+		if n := t.rules[rule]; n == nil {
+			weight[i] += 2 * maxCalls
+		} else if n[fired]+n[erred] == 0 {
+			weight[i] += maxCalls
+		}
+	}
+	slices.SortStableFunc(list, func(a, b int) int { return cmp.Compare(weight[a], weight[b]) })
+	c.known[id] = list
+	return list
 }
 
 // pickEvenly picks at most limit of n, spread evenly; 0 picks all.
