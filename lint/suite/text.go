@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 )
 
 // WriteText renders the report for people: the cases that failed, or all of them where verbose, then what is not
@@ -66,15 +67,14 @@ func (r Rate) String() string {
 	return strings.TrimSuffix(s, ".0") + "%"
 }
 
-// plain shows text from files on one line, with nothing that a terminal would act on.
+// plain shows text from files on one line, with nothing that a terminal would act on or an eye would miss.
 func plain(s string) string {
 	var b strings.Builder
 	for _, r := range s {
-		if r < ' ' || r >= 0x7f && r <= 0x9f || r >= 0x200b && r <= 0x200f || r >= 0x2028 && r <= 0x202e || r >= 0x2066 && r <= 0x2069 ||
-			r == 0xfeff || r == '\ufffd' {
-			fmt.Fprintf(&b, "\\u%04x", r)
-		} else {
+		if unicode.IsPrint(r) && r != unicode.ReplacementChar {
 			b.WriteRune(r)
+		} else {
+			fmt.Fprintf(&b, "\\u%04x", r)
 		}
 	}
 	return b.String()
