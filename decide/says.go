@@ -2,6 +2,9 @@ package decide
 
 import (
 	"slices"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/aegisctl/aegis/policy"
 )
@@ -18,8 +21,24 @@ func (e *Engine) Says(rule policy.RuleID) string {
 		return x.limit.Src
 	case x.cost != nil:
 		return x.cost.Src
+	case x.sanitizer != nil:
+		return orElse(strings.Join(x.sanitizer.Redact, ", "), x.sanitizer.Match)
+	case x.scope != nil:
+		return scopeSays(x.scope, rule)
 	}
 	return ""
+}
+
+func scopeSays(s *policy.Scope, rule policy.RuleID) string {
+	switch rule {
+	case s.CallersRule:
+		return strings.Join(s.Callers, ", ")
+	case s.DepthRule:
+		return strconv.Itoa(s.MaxDepth)
+	case s.RegionsRule:
+		return strings.Join(s.Regions, ", ")
+	}
+	return "before " + time.UnixMicro(s.Until).UTC().Format(time.RFC3339)
 }
 
 // Arguments returns the arguments that the rule reads, as paths from args; none for a rule about something else.

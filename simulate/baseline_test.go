@@ -158,7 +158,7 @@ func TestBaselineReports(t *testing.T) {
 
 // TestBaselineWorkersAgree: the comparison, examples and all, does not depend on who counts first.
 func TestBaselineWorkersAgree(t *testing.T) {
-	rows := many(300_000)
+	rows := many(140_000)
 	for i := range rows {
 		rows[i].Args = fmt.Appendf(nil, `{"amount":%d,"n":%d}`, i%100, (i*7919)%1000)
 	}

@@ -277,11 +277,20 @@ func startup(t *testing.T, dir string) {
 			}
 		}
 	}
-	fs := measure(21, []string{"version", "simulate"}, []int{1, 1}, []func(){command("version"),
-		command("simulate", ten, "--policy", filepath.Join(dir, "stateful.yaml"))})
-	for _, n := range []string{"version", "simulate"} {
+	call := filepath.Join(dir, "call.json")
+	err := os.WriteFile(call, []byte(`{"tenant":"acme","agent":"finance-agent","tool":"stripe-payments","action":"create_payment",
+		"args":{"amount":7200.5,"currency":"GBP","recipient":"acct_zz","reference":"x"}}`), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := []string{"version", "simulate", "explain"}
+	fs := measure(21, names, []int{1, 1, 1}, []func(){command("version"),
+		command("simulate", ten, "--policy", filepath.Join(dir, "stateful.yaml")),
+		command("explain", "--call", call, "--policy", filepath.Join(dir, "stateless.yaml"))})
+	for _, n := range names {
 		fs[n].perSecond()
-		t.Logf("aegisctl %-28s %8.1f ms (median of %d processes)", map[string]string{"version": "version", "simulate": "simulate of 10,000 calls"}[n],
+		t.Logf("aegisctl %-28s %8.1f ms (median of %d processes)", map[string]string{"version": "version",
+			"simulate": "simulate of 10,000 calls", "explain": "explain of four flaws"}[n],
 			float64(fs[n].times[len(fs[n].times)/2].Microseconds())/1000, len(fs[n].times))
 	}
 }
