@@ -23,6 +23,7 @@ func TestArrows(t *testing.T) {
 		"redact":       {},
 		"policy":       {"", "limit", "redact"},
 		"bundle":       {"", "policy"},
+		"route":        {"", "policy"},
 		"sign":         {"", "bundle"},
 		"capture":      {""},
 		"compile":      {"bundle", "policy"},
@@ -34,7 +35,7 @@ func TestArrows(t *testing.T) {
 		"serve":        {"", "decide", "limit", "policy"},
 		"serve/admin":  {"serve"},
 		"serve/native": {"", "serve"},
-		"cmd/aegisctl": {"", "bundle", "capture", "compile", "decide", "draft", "examples", "lint", "lint/suite", "policy", "sign", "simulate",
+		"cmd/aegisctl": {"", "bundle", "capture", "compile", "decide", "draft", "examples", "lint", "lint/suite", "policy", "route", "sign", "simulate",
 			"serve", "serve/admin", "serve/native"},
 		"examples":      {}, // its tests stand on simulate
 		"examples/make": {"", "capture"},

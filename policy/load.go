@@ -292,6 +292,7 @@ func (l *loader) across() {
 		}
 		guardrails[k] = g.Pos
 	}
+	l.overlaps()
 	if len(l.errs) > 0 {
 		return
 	}

@@ -68,6 +68,8 @@ var (
 	entryTable      table[*draft]
 	fileTable       table[*statement]
 	limitTable      table[*limitDraft]
+	routeTable      table[*routeDraft]
+	routeArgTable   table[*RouteArg]
 )
 
 // readFields reads a mapping by a table. Keys are read in the table's order, so that their order in the file cannot

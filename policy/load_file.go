@@ -52,7 +52,7 @@ func fileFields() []field[*statement] {
 		{"allowed_tools", inAgent | inFragment, inFragment, shape{"type": "array", "items": defined("entry")}, readEntries},
 		{"tools", inGuardrail, 0, listOf(defined("guardrail_entry")), readEntries},
 		{"rego", inAgent, 0, listOf(textShape), readRego},
-		{"routes", inRoutes, inRoutes, shape{"type": "array"}, readLater},
+		{"routes", inRoutes, inRoutes, shape{"type": "array", "items": defined("route")}, readLater},
 		{"schemas", inSchemas, inSchemas, shape{"type": []string{"array", "object"}}, readLater},
 	}
 }

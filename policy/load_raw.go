@@ -6,7 +6,7 @@ import (
 	"github.com/aegisctl/aegis"
 )
 
-// raw keeps a file of routes or schemas as data, after its own keys have been checked.
+// raw reads a file of routes or schemas, and keeps it as data.
 func (l *loader) raw(d *document) {
 	s, r := l.state(d, &unit{}, new(Scope))
 	kind := d.name.kind
@@ -24,6 +24,11 @@ func (l *loader) raw(d *document) {
 	}
 	raw := &Raw{Pos: d.name.pos, Tenant: s.tenant, JSON: canonicalJSON(value)}
 	if d.top == "routes" {
+		for _, n := range d.name.items {
+			if t := r.route(n, s.tenant); t != nil {
+				raw.Routes = append(raw.Routes, t)
+			}
+		}
 		l.set.Routes = append(l.set.Routes, raw)
 	} else {
 		l.set.Schemas = append(l.set.Schemas, raw)

@@ -34,7 +34,7 @@ allowed_tools:
 	"unused.yaml":              "fragment: unused\nallowed_tools: []\n",
 	"floor.yaml":               "guardrail: floor\ntenant: \"*\"\nregions: [eu]\n",
 	"acme.yaml":                "guardrail: ours\ntenant: acme\nmax_chain_depth: 1\n",
-	"routes.yaml":              "routes: [{match: GET a, call: t}]\ntenant: acme\n",
+	"routes.yaml":              "routes: [{match: GET a/b, call: t}]\ntenant: acme\n",
 	"schemas.yaml":             "schemas: {t: {}}\ntenant: globex\n",
 }
 

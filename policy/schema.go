@@ -50,7 +50,9 @@ func definitions() map[string]shape {
 			[]shape{{"required": []string{"redact"}}, {"required": []string{"match", "replace"}}}),
 		"limit": object(limitFields(), anywhere).with("oneOf",
 			[]shape{{"required": []string{"rate"}}, {"required": []string{"calls"}}, {"required": []string{"budget"}}}),
-		"expressions": oneOrMore(oneOf(textShape.described("a CEL expression"), defined("condition"))),
+		"route":          object(routeFields(), anywhere),
+		"route_argument": object(routeArgFields(), anywhere),
+		"expressions":    oneOrMore(oneOf(textShape.described("a CEL expression"), defined("condition"))),
 	}
 	for _, k := range topKeys {
 		defs[k] = object(fileFields(), placeOf[k])

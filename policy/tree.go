@@ -54,7 +54,7 @@ type Set struct {
 	Guardrails []*Guardrail
 	Rules      []Rule       // by RuleID; Rules[0] is NoPolicyRule
 	Features   []Feature    // what expressions ask of a session's history, without repeats
-	Routes     []*Raw       // files of routes, as data
+	Routes     []*Raw       // files of routes
 	Schemas    []*Raw       // files of tools' schemas, as data
 	Sources    []*Source    // the files of policies, guardrails and fragments, by name
 	Unused     []Definition // names that are defined and that nothing refers to, by place
@@ -66,6 +66,7 @@ type Raw struct {
 	Pos    Pos
 	Tenant string
 	JSON   []byte
+	Routes []*Route // of a file of routes
 }
 
 // Pattern is a name, or a prefix of names followed by one star.
