@@ -181,7 +181,7 @@ func onlyDigits(r rune) rune {
 
 // randomPart judges a run of letters and digits.
 func randomPart(s string) bool {
-	var letters, digits, inside, low, turns, caps, row, worst, rare int
+	var letters, digits, inside, low, turns, caps, row, worst, vowels, rare int
 	for i := range len(s) {
 		c := s[i]
 		if i > 0 && class(c) != class(s[i-1]) {
@@ -198,6 +198,7 @@ func randomPart(s string) bool {
 		}
 		if row++; !consonant(c) {
 			row = 0
+			vowels++
 		}
 		worst = max(worst, row)
 		switch {
@@ -214,11 +215,11 @@ func randomPart(s string) bool {
 	switch {
 	case digits >= 5, digits >= 3 && letters >= 2 && turns >= 3, len(s) > 28:
 		return true
-	case worst >= 6, letters >= 12 && (worst >= 5 || rare >= 2):
+	case worst >= 6, letters >= 10 && (worst >= 5 || rare >= 2 || 4*vowels < letters):
 		return true
 	case len(s) >= 12 && inside >= 2 && low > 0:
 		return true
-	case oneCase && (len(s) > 16 || len(s) >= 14 && inside > 0):
+	case oneCase && (len(s) > 16 || len(s) >= 12 && inside > 0):
 		return true
 	case len(s) >= 10 && !oneCase && (3*turns >= len(s) && 3*caps >= letters || shouts(s)):
 		return true
