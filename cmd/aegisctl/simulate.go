@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -16,6 +18,7 @@ import (
 
 	"github.com/aegisctl/aegis"
 	"github.com/aegisctl/aegis/decide"
+	"github.com/aegisctl/aegis/lint"
 	"github.com/aegisctl/aegis/simulate"
 )
 
@@ -26,15 +29,7 @@ type gates struct {
 	unknown         bool
 }
 
-func (a *app) simulateCmd() *cobra.Command {
-	var opt simulate.Options
-	var gate gates
-	var policyPath, baseline, mode, engine, held, output string
-	var noExamples bool
-	c := &cobra.Command{
-		Use:   "simulate TRAFFIC…",
-		Short: "Show what a policy would do to captured traffic",
-		Long: `Simulate replays captured tool calls (Parquet files, or globs of them) in event time through the decision engine and
+const simulateLong = `Simulate replays captured tool calls (Parquet files, or globs of them) in event time through the decision engine and
 reports what the policy would block, whom it would make wait, and which tools are safe to enforce.
 
 --policy takes a file or a directory; without it, policies/ beside the traffic is used, else ./policies.
@@ -43,7 +38,17 @@ Rates are over the calls that can be decided; their 95% intervals are clustered 
 --baseline OLD judges the same calls by another policy as well, and reports what the new one changes: newly denied
 (blocked now; was let through or held), newly allowed (let through now; was blocked or held) and newly held calls, by
 the rules that decided, each with its smallest example. Examples show the arguments that those rules read, personal
-data replaced; --no-examples leaves them out.`,
+data replaced; --no-examples leaves them out.`
+
+func (a *app) simulateCmd() *cobra.Command {
+	var opt simulate.Options
+	var gate gates
+	var policyPath, baseline, mode, engine, held, output, sarif string
+	var noExamples bool
+	c := &cobra.Command{
+		Use:   "simulate TRAFFIC…",
+		Short: "Show what a policy would do to captured traffic",
+		Long:  simulateLong,
 		Example: "  aegisctl simulate traffic.parquet\n  aegisctl simulate 'day-*.parquet' --policy new/ --label class --format markdown\n" +
 			"  aegisctl simulate traffic.parquet --max-would-block 0.5% --fail-on-unknown",
 		Args: func(_ *cobra.Command, args []string) error {
@@ -53,7 +58,7 @@ data replaced; --no-examples leaves them out.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			if err := a.formats("text", "json", "markdown", "html"); err != nil {
+			if err := a.formats("text", "json", "markdown", "html", "sarif"); err != nil {
 				return err
 			}
 			if opt.Traffic, err = expand(args); err != nil {
@@ -66,16 +71,17 @@ data replaced; --no-examples leaves them out.`,
 			if err := gate.check(); err != nil {
 				return err
 			}
-			if baseline == "" && (gate.denied != "" || gate.allowed != "" || a.format == "sarif") {
-				return errors.New("--max-newly-denied, --max-newly-allowed and --format sarif compare two policies: name the old one with --baseline")
+			if baseline == "" && (gate.denied != "" || gate.allowed != "" || a.format == "sarif" || sarif != "") {
+				return errors.New("--max-newly-denied, --max-newly-allowed and SARIF compare two policies: name the old one with --baseline")
 			}
 			opt.Examples = !noExamples
-			return a.simulate(cmd.Context(), opt, policyPath, baseline, output, gate)
+			return a.simulate(cmd.Context(), opt, policyPath, baseline, output, sarif, gate)
 		},
 	}
 	f := c.Flags()
 	f.StringVar(&policyPath, "policy", "", "policy file or directory")
 	f.StringVar(&baseline, "baseline", "", "compare with this policy: what does the new one change?")
+	f.StringVar(&sarif, "sarif", "", "write what changes to this file as SARIF as well, on the lines that caused it")
 	f.BoolVar(&noExamples, "no-examples", false, "show no calls as examples of what changes")
 	f.StringVar(&engine, "engine", "native", "native, opa, or both (fails on the first difference)")
 	f.StringVar(&mode, "mode", "enforce", "enforce: as if every rule were enforced; shadow: as a shadow server would see it")
@@ -94,7 +100,7 @@ data replaced; --no-examples leaves them out.`,
 }
 
 // simulate runs a simulation whose options have been checked, writes its report and judges it.
-func (a *app) simulate(ctx context.Context, opt simulate.Options, policyPath, baseline, output string, gate gates) error {
+func (a *app) simulate(ctx context.Context, opt simulate.Options, policyPath, baseline, output, sarif string, gate gates) error {
 	set, err := loadPolicy(policyPath, opt.Traffic[0])
 	if err != nil {
 		return err
@@ -111,6 +117,15 @@ func (a *app) simulate(ctx context.Context, opt simulate.Options, policyPath, ba
 	bar.done()
 	if err != nil {
 		return simulateError(err)
+	}
+	if sarif != "" {
+		var b bytes.Buffer
+		if err := writeSARIF(&b, rep.Changes); err != nil {
+			return internal(err)
+		}
+		if err := writeFile(sarif, b.Bytes()); err != nil {
+			return err
+		}
 	}
 	if err := a.report(rep, output); err != nil {
 		return err
@@ -192,6 +207,8 @@ func (a *app) report(rep *simulate.Report, output string) error {
 		err = enc.Encode(rep)
 	case "markdown":
 		b.WriteString(rep.Markdown())
+	case "sarif":
+		err = writeSARIF(&b, rep.Changes)
 	case "html":
 		var s string
 		s, err = rep.HTML()
@@ -291,4 +308,19 @@ func (g *gates) judgeChanges(c *simulate.Changes) (over []string) {
 		}
 	}
 	return over
+}
+
+// changeRules describe the findings of a comparison to code scanning.
+var changeRules = []lint.Rule{
+	{ID: simulate.FindingNewlyDenied, Name: "newly-denied", Severity: aegis.SeverityWarning,
+		Summary: "the policy blocks calls that the baseline lets through or holds"},
+	{ID: simulate.FindingNewlyAllowed, Name: "newly-allowed", Severity: aegis.SeverityWarning,
+		Summary: "the policy lets calls through that the baseline blocks or holds"},
+	{ID: simulate.FindingNewlyHeld, Name: "newly-held", Severity: aegis.SeverityInfo,
+		Summary: "the policy holds calls for an approval that the baseline lets through or blocks"},
+}
+
+// writeSARIF writes what differs from the baseline, on the lines that caused it.
+func writeSARIF(w io.Writer, c *simulate.Changes) error {
+	return lint.WriteSARIF(w, c.Findings(), changeRules...)
 }
