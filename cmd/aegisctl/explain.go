@@ -19,6 +19,7 @@ import (
 func (a *app) explainCmd() *cobra.Command {
 	var callPath, policyPath, tenant, engine string
 	var all bool
+	var web webCall
 	c := &cobra.Command{
 		Use:   "explain --call FILE",
 		Short: "Decide one call and say why",
@@ -29,15 +30,18 @@ that the rules name. Every change that is shown was put through the gate.
 The envelope is {"tenant", "agent", "tool", "args"} and optional action, chain, session, region, effect, time, approval,
 dry_run. The call is judged alone: its session has no earlier calls and its limits are unspent. Nothing is changed.
 A malformed call is rejected: exit 2. Every other decision: exit 0. --format json prints the decision object as every
-door answers it; --all adds "considered" and "flips" to it.`,
+door answers it; --all adds "considered" and "flips" to it.
+
+With --http the file is an HTTP/1.1 request as text, which the routes of the policies turn into the call; --agent and
+--tenant say who sends it. A request that no route matches is denied.`,
 		Example: "  aegisctl explain --call call.json --policy policies/ --tenant acme --format json",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if err := a.formats("text", "json"); err != nil {
 				return err
 			}
-			if callPath == "" {
-				return errors.New("explain needs a call: --call call.json, or --call - for stdin")
+			if (callPath == "") == (web.path == "") {
+				return errors.New("explain needs a call: --call call.json, or --call - for stdin; or a request: --http request.http")
 			}
 			set, err := loadPolicy(policyPath, "")
 			if err != nil {
@@ -46,6 +50,9 @@ door answers it; --all adds "considered" and "flips" to it.`,
 			gate, err := decide.NewGate(set, decide.Options{Engine: decide.EngineKind(engine), Tenant: tenant, Held: decide.Refused})
 			if err != nil {
 				return err
+			}
+			if web.path != "" {
+				return a.explainHTTP(gate, &web, tenant, all)
 			}
 			text, err := a.readCall(callPath)
 			if err != nil {
@@ -59,6 +66,7 @@ door answers it; --all adds "considered" and "flips" to it.`,
 	f.StringVar(&policyPath, "policy", "", "policy file or directory (default ./policies)")
 	f.StringVar(&tenant, "tenant", "", "the one tenant believed; a call of another is denied")
 	f.StringVar(&engine, "engine", "native", "native, opa, or both (fails on a difference)")
+	web.flags(f)
 	f.BoolVar(&all, "all", false, "with --format json: the rules considered and the smallest changes as well")
 	return c
 }
@@ -78,9 +86,9 @@ func (a *app) readCall(path string) ([]byte, error) {
 }
 
 func (a *app) explain(gate *decide.Gate, text []byte, all bool) error {
-	var s decide.Scratch
 	call, bad := aegis.DecodeCall(text)
 	if bad != nil {
+		var s decide.Scratch
 		d := decision(gate, &aegis.Call{}, gate.Malformed(&s))
 		d.Reasons[0].Message = "the call is malformed: " + bad.Error()
 		if err := a.printExplanation(&explanation{Decision: d}, all); err != nil {
@@ -88,6 +96,12 @@ func (a *app) explain(gate *decide.Gate, text []byte, all bool) error {
 		}
 		return &exitError{exitInput, nil}
 	}
+	return a.explainCall(gate, call, all, nil)
+}
+
+// explainCall decides a call; mapped is the request that it was, or nil.
+func (a *app) explainCall(gate *decide.Gate, call *aegis.Call, all bool, mapped *mappedRequest) error {
+	var s decide.Scratch
 	if !call.HasTime {
 		call.Time, call.HasTime = time.Now().UnixMicro(), true
 	}
@@ -96,7 +110,10 @@ func (a *app) explain(gate *decide.Gate, text []byte, all bool) error {
 	if err != nil {
 		return simulateError(err)
 	}
-	x := &explanation{Decision: decision(gate, call, v), Considered: gate.Engine.Consider(call, v)}
+	x := &explanation{Decision: decision(gate, call, v), Considered: gate.Engine.Consider(call, v), HTTP: mapped}
+	if v.Outcome == aegis.Sanitize {
+		mapped.rewrite(v.Args)
+	}
 	outcome := v.Outcome
 	if a.format == "text" || all {
 		if x.Flips, err = gate.Flips(call); err != nil {
@@ -129,6 +146,7 @@ type explanation struct {
 	*aegis.Decision
 	Considered []decide.Considered `json:"considered"`
 	Flips      *decide.Flips       `json:"flips"`
+	HTTP       *mappedRequest      `json:"http,omitempty"`
 }
 
 func (a *app) printExplanation(x *explanation, all bool) error {
@@ -142,6 +160,7 @@ func (a *app) printExplanation(x *explanation, all bool) error {
 		return enc.Encode(x.Decision)
 	}
 	var b strings.Builder
+	x.HTTP.write(&b)
 	writeDecision(&b, x.Decision)
 	writeConsidered(&b, x.Considered)
 	writeFlips(&b, x.Flips)
