@@ -6,10 +6,12 @@ package compile
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/aegisctl/aegis/bundle"
@@ -52,16 +54,14 @@ func build(s *policy.Set, m bundle.Metadata) (*bundle.Archive, error) {
 	if m.Target != string(Rego) && m.Target != string(Wasm) {
 		return nil, fmt.Errorf("unknown target %q: rego or wasm", m.Target)
 	}
-	modules, err := rules(s)
-	if err != nil {
-		return nil, err
-	}
-	a, err := bundle.New(s, m)
-	if err != nil {
-		return nil, err
-	}
-	for _, x := range modules {
-		a.Put(x.Path, []byte(x.Text))
+	var modules []policy.Module
+	var a *bundle.Archive
+	var errs [2]error
+	var group sync.WaitGroup
+	group.Go(func() { modules, errs[0] = rules(s) })
+	group.Go(func() { a, errs[1] = bundle.New(s, m) })
+	if group.Wait(); errs[0] != nil || errs[1] != nil {
+		return nil, cmp.Or(errs[0], errs[1])
 	}
 	if m.Target == string(Wasm) {
 		module, err := toWasm(context.Background(), modules)
@@ -69,6 +69,10 @@ func build(s *policy.Set, m bundle.Metadata) (*bundle.Archive, error) {
 			return nil, err
 		}
 		a.Put(bundle.WasmPath, module)
+	}
+	for i, x := range modules {
+		a.Put(x.Path, []byte(x.Text))
+		modules[i].Text = "" // there may be much of it
 	}
 	return a, nil
 }

@@ -42,7 +42,7 @@ func (f form) kept(key string) bool {
 
 // canonicalJSON writes JSON with sorted keys and nothing escaped that need not be. (It writes what encoding/json does,
 // which passes over a text once for every level it is nested in.)
-func canonicalJSON(v any) []byte { return appendJSON(nil, v) }
+func canonicalJSON(v any) []byte { return appendJSON(make([]byte, 0, 512), v) }
 
 func appendJSON(b []byte, v any) []byte {
 	switch v := v.(type) {
@@ -134,12 +134,12 @@ func (s *Set) seal() {
 		_, key, _ := strings.Cut(s.Rules[*id].ID, "#")
 		return key
 	}}
-	guardrails := make([]any, len(s.Guardrails))
+	guardrails, policies := make([]any, len(s.Guardrails)), make([]any, len(s.Policies))
 	for i, g := range s.Guardrails {
 		guardrails[i] = json.RawMessage(canonicalJSON(c.guardrail(g)))
 	}
-	policies := make([]any, len(s.Policies))
-	for i, p := range s.Policies {
+	onEvery(len(s.Policies), func(i int) {
+		p := s.Policies[i]
 		policies[i] = json.RawMessage(canonicalJSON(c.policy(p)))
 		bound := []any{}
 		for j, g := range s.Guardrails {
@@ -148,7 +148,7 @@ func (s *Set) seal() {
 			}
 		}
 		p.Digest = digest(form{"language": LanguageVersion, "policy": policies[i], "guardrails": bound})
-	}
+	})
 	s.Version = "sha256:" + digest(form{"language": LanguageVersion, "policies": policies, "guardrails": guardrails,
 		"routes": rawForms(s.Routes), "schemas": rawForms(s.Schemas)})
 }

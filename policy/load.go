@@ -6,8 +6,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 )
 
 // LoadOptions narrows and fills what is loaded. The zero value loads everything as written.
@@ -51,16 +54,18 @@ func (o LoadOptions) Load(paths ...string) (*Set, error) {
 		l.errs = append(l.errs, &Error{Msg: "no policy is named", Hint: "name a file or a directory"})
 	}
 	seen := map[string]bool{}
+	var sources []*source
 	for _, p := range paths {
 		for _, f := range l.files(p) {
 			if clean := filepath.Clean(f); !seen[clean] {
 				seen[clean] = true
 				if s := l.open(f); s != nil {
-					l.parse(s)
+					sources = append(sources, s)
 				}
 			}
 		}
 	}
+	l.parse(sources...)
 	s, err := l.finish()
 	if err != nil && o.Portable {
 		o.Portable = false
@@ -196,13 +201,35 @@ func (l *loader) open(path string) *source {
 // topKeys are the keys that say what a file is.
 var topKeys = []string{"agent", "guardrail", "fragment", "routes", "schemas"}
 
-// parse reads a source's syntax and finds out what it is.
-func (l *loader) parse(s *source) {
-	root, err := s.parse()
-	if err != nil {
-		l.errs = append(l.errs, err)
-		return
+// parse reads the syntax of sources, on every processor, and finds out what each is.
+func (l *loader) parse(sources ...*source) {
+	roots, errs := make([]*node, len(sources)), make([]*Error, len(sources))
+	onEvery(len(sources), func(i int) { roots[i], errs[i] = sources[i].parse() })
+	for i := range sources {
+		if errs[i] != nil {
+			l.errs = append(l.errs, errs[i])
+		} else {
+			l.parsed(roots[i])
+		}
 	}
+}
+
+// onEvery calls f for every i below n, on every processor.
+func onEvery(n int, f func(i int)) {
+	var next atomic.Int64
+	var group sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), n) {
+		group.Go(func() {
+			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
+				f(int(i))
+			}
+		})
+	}
+	group.Wait()
+}
+
+// parsed takes the tree of one source.
+func (l *loader) parsed(root *node) {
 	if root.kind != mapNode {
 		l.fail(root.pos, "a policy begins with agent: NAME", "the file is %s, not a mapping", root.what())
 		return
@@ -236,6 +263,9 @@ func (l *loader) finish() (*Set, error) {
 	l.indexFragments()
 	for _, d := range l.docs {
 		l.document(d)
+		if d.top != "fragment" { // whose tree is read again by every policy that uses it
+			d.root = &node{src: d.root.src, pos: d.root.pos}
+		}
 	}
 	l.across()
 	if len(l.errs) == 0 {

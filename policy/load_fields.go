@@ -103,13 +103,14 @@ func readFields[T any](r *reader, n *node, what string, table []field[T], t T) b
 
 // unknownField reports a key that the table does not have, or not here.
 func unknownField[T any](r *reader, k *node, what string, table []field[T]) {
+	if slices.ContainsFunc(table, func(f field[T]) bool { return f.in&r.in != 0 && f.matches(k.text) }) {
+		return
+	}
 	var known []string
 	var other place
 	for i := range table {
 		f := &table[i]
 		switch {
-		case f.matches(k.text) && f.in&r.in != 0:
-			return
 		case f.matches(k.text):
 			other |= f.in
 		case f.in&r.in != 0 && !strings.HasSuffix(f.name, "*"):

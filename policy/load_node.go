@@ -80,7 +80,7 @@ var (
 
 // jsonNumber reports whether a plain word is a number of JSON's grammar.
 func (n *node) jsonNumber() bool {
-	if n.kind != scalarNode || n.style != plain {
+	if n.kind != scalarNode || n.style != plain || n.text == "" || n.text[0] != '-' && (n.text[0] < '0' || n.text[0] > '9') {
 		return false
 	}
 	doc, err := aegis.Parse([]byte(n.text))

@@ -57,15 +57,19 @@ func (l *loader) settle() {
 		id  string
 		pos Pos
 	}
-	var all []named
+	count := 0
+	for _, u := range l.units {
+		count += len(u.rules)
+	}
+	all := make([]named, 0, count)
 	for _, u := range l.units {
 		for _, p := range u.rules {
 			all = append(all, named{u.ruleID(p), p.pos})
 		}
 	}
 	slices.SortFunc(all, func(a, b named) int { return cmp.Or(strings.Compare(a.id, b.id), a.pos.compare(b.pos)) })
-	l.set.Rules = []Rule{{}}
-	number := map[string]RuleID{}
+	l.set.Rules = append(make([]Rule, 0, count+1), Rule{})
+	number := make(map[string]RuleID, count)
 	for _, n := range all {
 		if _, ok := number[n.id]; !ok {
 			number[n.id] = RuleID(len(l.set.Rules))

@@ -24,9 +24,11 @@ func (o *Origin) Load() (*Set, error) {
 	for _, f := range o.Files {
 		l.named[f.Name] = &source{name: f.Name, dir: path.Dir(f.Name), text: f.Text}
 	}
+	var sources []*source
 	for _, p := range o.Policies {
-		l.parse(&source{name: p.Name, dir: path.Dir(p.Name), text: p.Text})
+		sources = append(sources, &source{name: p.Name, dir: path.Dir(p.Name), text: p.Text})
 	}
+	l.parse(sources...)
 	return l.finish()
 }
 

@@ -89,6 +89,9 @@ func (g *regoGen) once(prefix, key string, write func(name string)) string {
 
 // regoQuote writes s as a string of Rego, in ASCII.
 func regoQuote(s string) string {
+	if strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) < 0 {
+		return `"` + s + `"`
+	}
 	var b strings.Builder
 	b.WriteByte('"')
 	for _, r := range s {
