@@ -64,9 +64,8 @@ func failures(r *Report) []string {
 	return out
 }
 
-// TestExpectations holds each expectation to both answers.
-func TestExpectations(t *testing.T) {
-	policy := `agent: bot
+// The policy and the table of TestExpectations.
+const expectPolicy = `agent: bot
 mode: {enforce: 25%}
 allowed_tools:
   - name: pay
@@ -80,51 +79,57 @@ allowed_tools:
   - name: mail
     sanitize: [{redact: [email], fields: [body]}]
 `
-	const odd = `{tool: pay, args: {amount: 21, note: odd}}`
-	for _, k := range []struct {
-		expect, call string
-		want         string // what fails; "" is nothing
-	}{
-		{`allow`, `{tool: read, args: {}}`, ""},
-		{`deny`, `{tool: read, args: {}}`, "decision"},
-		{`{decision: allow, effect: read, on_failure: open, mode: shadow}`, `{tool: read, args: {}}`, ""},
-		{`{decision: allow, effect: write}`, `{tool: read, args: {}}`, "effect"},
-		{`{decision: allow, on_failure: closed}`, `{tool: read, args: {}}`, "on_failure"},
-		{`{decision: allow, mode: enforce}`, `{tool: read, args: {}}`, "mode"},
-		{`{decision: allow, mode: mixed}`, `{tool: mail, args: {}}`, ""},
-		{`{decision: allow, cost: $0.02}`, `{tool: pay, args: {amount: 1, note: x}}`, ""},
-		{`{decision: allow, cost: $0.020001}`, `{tool: pay, args: {amount: 1, note: x}}`, "cost"},
-		{`{decision: allow, cost: $0.5}`, `{tool: mail, cost: $0.5, args: {}}`, ""},
-		{`{decision: approval_needed, approvals: [{approvers: [b], quorum: 1}, {approvers: ["group:a"], quorum: 2, expires: 1h}]}`, odd, ""},
-		{`{decision: approval_needed, approvals: [{approvers: [b]}]}`, odd, "approvals"},
-		{`{decision: approval_needed, approvals: [{approvers: [b], quorum: 2}, {approvers: ["group:a"]}]}`, odd, "approvals"},
-		{`{decision: approval_needed, approvals: [{approvers: ["group:a"]}]}`, `{tool: pay, args: {amount: 20, note: odd}}`, ""},
-		{`{decision: deny, reasons: [max_exceeded]}`, `{tool: pay, args: {amount: 51, note: x}}`, ""},
-		{`{decision: deny, reasons: [args.amount.max]}`, `{tool: pay, args: {amount: 51, note: x}}`, ""},
-		{`{decision: deny, reasons: ["default/bot/pay#args.amount.max"]}`, `{tool: pay, args: {amount: 51, note: x}}`, ""},
-		{`{decision: deny, reasons: ["pay#args.amount.max"]}`, `{tool: pay, args: {amount: 51, note: x}}`, ""},
-		{`{decision: deny, reasons: [{code: min_not_met, rule: args.amount.max}]}`, `{tool: pay, args: {amount: 51, note: x}}`, "reasons"},
-		{`{decision: deny, reasons: []}`, `{tool: pay, args: {amount: 51, note: x}}`, "reasons"},
-		{`{decision: deny, reasons: {include: [max_exceeded]}}`, `{tool: pay, args: {amount: 51, note: odd}}`, ""},
-		{`{decision: deny, reasons: {exclude: [approval_if]}}`, `{tool: pay, args: {amount: 51, note: odd}}`, "reasons"},
-		{`{decision: deny, reasons: {include: [approval_if], exclude: [max_exceeded]}}`, `{tool: pay, args: {amount: 51, note: x}}`, "reasons"},
-		{`{decision: deny, reasons: []}`, `{tool: pay, args: {amount: 1}}`, "errors"},
-		{`{decision: deny, reasons: [], errors: [approval_needed_if]}`, `{tool: pay, args: {amount: 1}}`, ""},
-		{`{decision: deny, errors: [{code: expression_error}]}`, `{tool: pay, args: {amount: 1}}`, ""},
-		{`{decision: deny, errors: []}`, `{tool: pay, args: {amount: 1}}`, "errors"},
-		{`{decision: sanitize, args: {body: "[EMAIL]", n: 1.0}}`, `{tool: mail, args: {n: 1, body: a@b.example}}`, ""},
-		{`{decision: sanitize, args: '{"n": 1, "body": "a@b.example"}'}`, `{tool: mail, args: {n: 1, body: a@b.example}}`, "args"},
-		{`{decision: allow, args: {n: [1, 2]}}`, `{tool: mail, args: {n: [1, 2]}}`, ""},
-		{`{decision: allow, args: {n: [2, 1]}}`, `{tool: mail, args: {n: [1, 2]}}`, "args"},
-		{`{decision: deny, args: {}}`, `{tool: other, args: {}}`, "args"},
-		{`reject`, `'{"tenant":"default","agent":"bot","tool":"mail","args":{"a":1,"a":2}}'`, ""},
-		{`reject`, `{tool: mail, args: '{"a":1,"a":2}'}`, ""},
-		{`reject`, `{tool: mail, args: '{"a":1e9999}'}`, ""},
-		{`reject`, `{tool: mail, args: {"a": "1", "b": {"ssn": 1, "ſsn": 2}}}`, "read"},
-		{`reject`, `{tool: mail, args: '{"ssn": 1, "ſsn": 2}'}`, ""},
-	} {
+
+const odd = `{tool: pay, args: {amount: 21, note: odd}}`
+
+var expectCases = []struct {
+	expect, call string
+	want         string // what fails; "" is nothing
+}{
+	{`allow`, `{tool: read, args: {}}`, ""},
+	{`deny`, `{tool: read, args: {}}`, "decision"},
+	{`{decision: allow, effect: read, on_failure: open, mode: shadow}`, `{tool: read, args: {}}`, ""},
+	{`{decision: allow, effect: write}`, `{tool: read, args: {}}`, "effect"},
+	{`{decision: allow, on_failure: closed}`, `{tool: read, args: {}}`, "on_failure"},
+	{`{decision: allow, mode: enforce}`, `{tool: read, args: {}}`, "mode"},
+	{`{decision: allow, mode: mixed}`, `{tool: mail, args: {}}`, ""},
+	{`{decision: allow, cost: $0.02}`, `{tool: pay, args: {amount: 1, note: x}}`, ""},
+	{`{decision: allow, cost: $0.020001}`, `{tool: pay, args: {amount: 1, note: x}}`, "cost"},
+	{`{decision: allow, cost: $0.5}`, `{tool: mail, cost: $0.5, args: {}}`, ""},
+	{`{decision: approval_needed, approvals: [{approvers: [b], quorum: 1}, {approvers: ["group:a"], quorum: 2, expires: 1h}]}`, odd, ""},
+	{`{decision: approval_needed, approvals: [{approvers: [b]}]}`, odd, "approvals"},
+	{`{decision: approval_needed, approvals: [{approvers: [b], quorum: 2}, {approvers: ["group:a"]}]}`, odd, "approvals"},
+	{`{decision: approval_needed, approvals: [{approvers: ["group:a"]}]}`, `{tool: pay, args: {amount: 20, note: odd}}`, ""},
+	{`{decision: deny, reasons: [max_exceeded]}`, `{tool: pay, args: {amount: 51, note: x}}`, ""},
+	{`{decision: deny, reasons: [args.amount.max]}`, `{tool: pay, args: {amount: 51, note: x}}`, ""},
+	{`{decision: deny, reasons: ["default/bot/pay#args.amount.max"]}`, `{tool: pay, args: {amount: 51, note: x}}`, ""},
+	{`{decision: deny, reasons: ["pay#args.amount.max"]}`, `{tool: pay, args: {amount: 51, note: x}}`, ""},
+	{`{decision: deny, reasons: [{code: min_not_met, rule: args.amount.max}]}`, `{tool: pay, args: {amount: 51, note: x}}`, "reasons"},
+	{`{decision: deny, reasons: []}`, `{tool: pay, args: {amount: 51, note: x}}`, "reasons"},
+	{`{decision: deny, reasons: {include: [max_exceeded]}}`, `{tool: pay, args: {amount: 51, note: odd}}`, ""},
+	{`{decision: deny, reasons: {exclude: [approval_if]}}`, `{tool: pay, args: {amount: 51, note: odd}}`, "reasons"},
+	{`{decision: deny, reasons: {include: [approval_if], exclude: [max_exceeded]}}`, `{tool: pay, args: {amount: 51, note: x}}`, "reasons"},
+	{`{decision: deny, reasons: []}`, `{tool: pay, args: {amount: 1}}`, "errors"},
+	{`{decision: deny, reasons: [], errors: [approval_needed_if]}`, `{tool: pay, args: {amount: 1}}`, ""},
+	{`{decision: deny, errors: [{code: expression_error}]}`, `{tool: pay, args: {amount: 1}}`, ""},
+	{`{decision: deny, errors: []}`, `{tool: pay, args: {amount: 1}}`, "errors"},
+	{`{decision: sanitize, args: {body: "[EMAIL]", n: 1.0}}`, `{tool: mail, args: {n: 1, body: a@b.example}}`, ""},
+	{`{decision: sanitize, args: '{"n": 1, "body": "a@b.example"}'}`, `{tool: mail, args: {n: 1, body: a@b.example}}`, "args"},
+	{`{decision: allow, args: {n: [1, 2]}}`, `{tool: mail, args: {n: [1, 2]}}`, ""},
+	{`{decision: allow, args: {n: [2, 1]}}`, `{tool: mail, args: {n: [1, 2]}}`, "args"},
+	{`{decision: deny, args: {}}`, `{tool: other, args: {}}`, "args"},
+	{`reject`, `'{"tenant":"default","agent":"bot","tool":"mail","args":{"a":1,"a":2}}'`, ""},
+	{`reject`, `{tool: mail, args: '{"a":1,"a":2}'}`, ""},
+	{`reject`, `{tool: mail, args: '{"a":1e9999}'}`, ""},
+	{`reject`, `{tool: mail, args: {"a": "1", "b": {"ssn": 1, "ſsn": 2}}}`, "read"},
+	{`reject`, `{tool: mail, args: '{"ssn": 1, "ſsn": 2}'}`, ""},
+}
+
+// TestExpectations holds each expectation to both answers.
+func TestExpectations(t *testing.T) {
+	for _, k := range expectCases {
 		t.Run(k.expect+" "+k.call, func(t *testing.T) {
-			dir := bench(t, map[string]string{"p.yaml": policy,
+			dir := bench(t, map[string]string{"p.yaml": expectPolicy,
 				"p_test.yaml": "test: t\ndefaults: {agent: bot}\ncases:\n  - name: c\n    call: " + k.call + "\n    expect: " + k.expect + "\n"})
 			for _, engine := range []decide.EngineKind{decide.Native, decide.Both} {
 				rep, err := Run(t.Context(), []string{dir}, Options{Engine: engine})
