@@ -58,7 +58,7 @@ func (l *looks) key(s string) bool {
 	return len(s) <= 64 && keyShape(s) && len(strings.Map(onlyDigits, s)) <= 3 && !l.pii.Found(s) && !l.pii.Found(spaced(s)) && !random(s) && !hasGivenName(s)
 }
 
-// keyShape is that of a parameter: a letter or _ first, then letters, digits and _ - . ; where - or . join words, capitals
+// keyShape is that of a parameter: a letter, _ or - (-n) first, then letters, digits and _ - . ; where - or . join words, capitals
 // only begin them; and small letters follow digits in short words only (k8s). Everything else is data.
 func keyShape(s string) bool {
 	joined, part := strings.ContainsAny(s, "-."), 0
@@ -66,7 +66,7 @@ func keyShape(s string) bool {
 		c := s[i]
 		letter := 'a' <= c|0x20 && c|0x20 <= 'z'
 		switch {
-		case i == 0 && !letter && c != '_', !letter && class(c) != 0 && strings.IndexByte("_-.", c) < 0:
+		case i == 0 && !letter && c != '_' && c != '-', !letter && class(c) != 0 && strings.IndexByte("_-.", c) < 0:
 			return false
 		case !letter && class(c) != 0:
 			part = i + 1
@@ -74,7 +74,7 @@ func keyShape(s string) bool {
 			return false
 		}
 	}
-	return s != ""
+	return len(words(s)) > 0
 }
 
 // wordEnd returns where the letters and digits from i on end.

@@ -155,12 +155,12 @@ func TestLooks(t *testing.T) {
 			}
 		}
 	}
-	for _, s := range []string{"", "bob@example.com", "a b", "maria", "maria_balance", "550e8400e29b41d4", "1st", "é", "$x", "a:b", "4111111111111111"} {
+	for _, s := range []string{"", "bob@example.com", "a b", "maria", "maria_balance", "550e8400e29b41d4", "1st", "é", "$x", "-", "_", "a:b", "4111111111111111"} {
 		if l.key(s) {
 			t.Errorf("the argument's name %q is written", s)
 		}
 	}
-	for _, s := range []string{"amount", "max_amount", "customerId", "x", "oauth2_scope", "start-date", "config.retries", "mark_as_read"} {
+	for _, s := range []string{"amount", "max_amount", "customerId", "x", "oauth2_scope", "start-date", "config.retries", "mark_as_read", "-n", "-C", "Content-Type", "k8s_cluster"} {
 		if !l.key(s) {
 			t.Errorf("the argument's name %q is withheld", s)
 		}
