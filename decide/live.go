@@ -15,6 +15,7 @@ type Ruling struct {
 	Passes   bool        // the call may go ahead
 	Enforced bool        // the true decision binds; else the call is let through, or goes ahead as it came
 	Args     aegis.Value // to be forwarded instead of the call's own, where sanitizing binds
+	Seq      int64       // of the call in its session, from 0; 0 without a session
 	Ticket   *Ticket     // what was charged and remembered; nil where that is nothing
 }
 
@@ -52,6 +53,8 @@ func (g *Gate) Rule(s *Scratch, p *Plan, c *aegis.Call) (Ruling, error) {
 	r := g.ruling(c, s.conclude(), force, t)
 	r.Args = args
 	if session != nil && !c.DryRun {
+		r.Seq = session.calls
+		session.calls++
 		g.leave(session, t, c, &r)
 	}
 	return r, nil

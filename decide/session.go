@@ -28,6 +28,7 @@ type Session struct {
 	gone     bool             // forgotten: whoever still holds it must look it up again
 
 	// For live calls, whose outcome is known later and whose policy may be replaced meanwhile.
+	calls   int64     // that were ruled on
 	gate    uint64    // serial of the gate that took the latest of them; 0: none did
 	settled *History  // past without the open tickets; a failure goes back to it
 	open    []*Ticket // whose outcome is not reported yet

@@ -19,6 +19,7 @@ type passage struct {
 	unit    *Unit
 	call    *aegis.Call
 	ruling  decide.Ruling
+	seq     int64
 
 	// A refusal of the gate itself, which no rule of a policy states.
 	code    aegis.Code
@@ -59,7 +60,7 @@ func (p *passage) decide(ctx context.Context) {
 		p.failed(plan, aegis.StoreUnavailable, "what decisions need could not be read or written")
 		return
 	}
-	p.ruling = ruling
+	p.ruling, p.seq = ruling, ruling.Seq
 	if ruling.Passes && ruling.Args.Kind() == aegis.Object && !r.Rewrites {
 		p.fail(aegis.CannotSanitizeHere, "the arguments must be sanitized, and this door cannot forward other arguments than it received")
 	}
@@ -156,7 +157,7 @@ func (p *passage) answer() *Answer {
 // record makes the record of an answer.
 func (p *passage) record(a *Answer) *Record {
 	return &Record{ID: p.id, Door: p.request.Door, Who: p.request.Who.Name, Time: p.request.Received, Call: p.call, Answer: a,
-		Plan: p.plan(), Malformed: p.code == aegis.Malformed}
+		Plan: p.plan(), Seq: p.seq, Malformed: p.request.Call == nil}
 }
 
 func (p *passage) plan() *decide.Plan {
@@ -176,6 +177,7 @@ type Record struct {
 	Call      *aegis.Call
 	Answer    *Answer
 	Plan      *decide.Plan  // nil where no policy was asked
+	Seq       int64         // of the call in its session, from 0, in the order of rulings
 	Malformed bool          // the call could not be read: Call holds only what authentication knows
 	Latency   time.Duration // from the door to here; only for observers
 }
@@ -196,6 +198,12 @@ type Recorder interface {
 // Observer is told of decisions that have been made. It must not wait.
 type Observer interface {
 	Observe(context.Context, *Record)
+}
+
+// OutcomeObserver is an Observer that is also told what became of calls that went ahead.
+type OutcomeObserver interface {
+	Observer
+	Outcome(id string, failed bool)
 }
 
 // ErrClosed is the error of a recorder that was closed.

@@ -148,7 +148,7 @@ func (s *Service) Decide(ctx context.Context, r *Request) *Answer {
 		a = p.answer()
 		rec = p.record(a)
 	}
-	if p.ruling.Ticket != nil && !r.isDry() {
+	if a.Passes && !r.isDry() {
 		s.tickets.keep(p.id, p.call.Tenant, p.ruling.Ticket, r.Received)
 	}
 	rec.Latency = time.Since(began)
@@ -185,9 +185,17 @@ var ErrUnknownDecision = errors.New("no decision with that id waits for its outc
 // Outcome reports what became of a call that went ahead. cost is what it really cost, in millionths of a US dollar; nil:
 // as estimated. tenant is whose decision it must be; "" is anybody's.
 func (s *Service) Outcome(id, tenant string, failed bool, cost *int64) error {
-	t := s.tickets.take(id, tenant)
-	if t == nil {
+	t, ok := s.tickets.take(id, tenant)
+	if !ok {
 		return ErrUnknownDecision
+	}
+	for _, o := range s.opt.Observers {
+		if o, ok := o.(OutcomeObserver); ok {
+			o.Outcome(id, failed)
+		}
+	}
+	if t == nil {
+		return nil
 	}
 	return t.Settle(failed, cost)
 }

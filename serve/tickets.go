@@ -15,7 +15,7 @@ type tickets struct {
 
 type waiting struct {
 	tenant string
-	ticket *decide.Ticket
+	ticket *decide.Ticket // nil where the call left nothing behind
 	since  time.Time
 }
 
@@ -27,10 +27,10 @@ const (
 
 func newTickets() *tickets { return &tickets{of: map[string]waiting{}} }
 
-// keep notes a ticket that holds something. Where too many wait, the new one counts as done.
+// keep notes that a decision waits for its outcome. Where too many wait, the new one counts as done.
 func (t *tickets) keep(id, tenant string, ticket *decide.Ticket, now time.Time) {
-	if ticket.Empty() {
-		return
+	if ticket != nil && ticket.Empty() {
+		ticket = nil
 	}
 	t.mu.Lock()
 	full := len(t.of) >= maxWaiting
@@ -38,21 +38,21 @@ func (t *tickets) keep(id, tenant string, ticket *decide.Ticket, now time.Time) 
 		t.of[id] = waiting{tenant, ticket, now}
 	}
 	t.mu.Unlock()
-	if full {
+	if full && ticket != nil {
 		ticket.Settle(false, nil) // without a cost it cannot fail
 	}
 }
 
-// take returns a ticket that waits, once; nil where there is none of that tenant.
-func (t *tickets) take(id, tenant string) *decide.Ticket {
+// take returns the ticket of a decision that waits, once; false where none of that tenant does.
+func (t *tickets) take(id, tenant string) (*decide.Ticket, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	w, ok := t.of[id]
 	if !ok || tenant != "" && w.tenant != tenant {
-		return nil
+		return nil, false
 	}
 	delete(t.of, id)
-	return w.ticket
+	return w.ticket, true
 }
 
 // expire settles what is overdue.
@@ -61,7 +61,9 @@ func (t *tickets) expire(now time.Time) {
 	t.mu.Lock()
 	for id, w := range t.of {
 		if now.Sub(w.since) >= outcomeWithin {
-			over = append(over, w.ticket)
+			if w.ticket != nil {
+				over = append(over, w.ticket)
+			}
 			delete(t.of, id)
 		}
 	}

@@ -37,6 +37,7 @@ type serveFlags struct {
 	auth      string
 	tokenFile string
 	engine    string
+	capture   string
 	notice    time.Duration
 	grace     time.Duration
 }
@@ -68,12 +69,13 @@ On loopback it makes a token, writes it to a file that only this user can read, 
 	f.StringVar(&in.auth, "auth", "token", "token: ask for the server's token; none: believe everybody (loopback and Unix sockets only, with --tenant)")
 	f.StringVar(&in.tokenFile, "token-file", "", "file for the server's token (default: in the user's state directory)")
 	f.StringVar(&in.engine, "engine", "native", "native, opa, or both (fails on a difference)")
+	f.StringVar(&in.capture, "capture", "", "directory for captured traffic, which aegisctl simulate reads")
 	f.DurationVar(&in.notice, "drain-notice", 0, "how long to still take calls after /readyz says no")
 	f.DurationVar(&in.grace, "drain-grace", 10*time.Second, "how long to wait for calls under way")
 	return c
 }
 
-func (a *app) serve(ctx context.Context, in serveFlags) error {
+func (a *app) serve(ctx context.Context, in serveFlags) (err error) {
 	mode, ok := map[string]aegis.Mode{"enforce": aegis.Enforce, "shadow": aegis.Shadow}[in.mode]
 	if !ok {
 		return fmt.Errorf("--mode %q: use enforce or shadow", in.mode)
@@ -82,7 +84,20 @@ func (a *app) serve(ctx context.Context, in serveFlags) error {
 	if err != nil {
 		return err
 	}
-	svc := serve.New(serve.Options{Mode: mode, Tenant: in.tenant, Engine: decide.EngineKind(in.engine), Log: a.log})
+	opt := serve.Options{Mode: mode, Tenant: in.tenant, Engine: decide.EngineKind(in.engine), Log: a.log}
+	if in.capture != "" {
+		if !isDir(in.capture) {
+			return fmt.Errorf("--capture %s is no directory", in.capture)
+		}
+		c := serve.NewCapture(serve.CaptureOptions{Dir: in.capture, Log: a.log})
+		defer func() {
+			if e := c.Close(); e != nil && err == nil {
+				err = fmt.Errorf("--capture: %w", e)
+			}
+		}()
+		opt.Observers = append(opt.Observers, c)
+	}
+	svc := serve.New(opt)
 	defer svc.Close()
 	if err := svc.Install(sources); err != nil {
 		return err
