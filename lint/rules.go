@@ -18,11 +18,13 @@ var deeperRules = []*Rule{
 	schemaImpossibleValue,
 	schemaOptionalArgument,
 	schemaRequiredArgument,
+	schemaIdleBound,
 	trafficUnused,
 	trafficUngranted,
 	trafficUnnamedArgument,
 	trafficError,
 	trafficRareError,
+	trafficDeniesAll,
 }
 
 var textRules = []*Rule{

@@ -203,7 +203,7 @@ allowed_tools:
 		t.Fatal(err)
 	}
 	want := []string{
-		"p.yaml:3:5: warning AEG060: the schema of filesystem has no tool edit_fil (did you mean edit_file?)",
+		"p.yaml:4:43: warning AEG060: the schema of filesystem has no tool edit_fil (did you mean edit_file?)",
 		"p.yaml:13:17: error AEG062: paths is a list for filesystem/read_multiple_files, and args.paths.under needs a string: every call that carries it is denied (for the elements of a list, write each: {…})",
 		"p.yaml:20:18: warning AEG063: sortBy can never be date: the schema does not allow it (the schema allows name, size)",
 		"p.yaml:25:57: warning AEG061: memory/create_entities has no argument entities.entityTyp (did you mean entityType?)",

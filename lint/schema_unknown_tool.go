@@ -62,7 +62,7 @@ func (p *pass) unknownServers(s *Schema, u *unit, e *policy.Entry) {
 			return x.Actions == nil && slices.ContainsFunc(x.Tools, func(o policy.Pattern) bool { return s.servers[""][string(o)] != nil })
 		})
 		if best := closest(name, candidates); best != "" || sure {
-			p.reportAt(e.Pos, policy.NoRule, orKnown(name, candidates, "correct the name, or remove the entry"),
+			p.reportAt(p.word(e.Pos, name), policy.NoRule, orKnown(name, candidates, "correct the name, or remove the entry"),
 				"the schemas have no tool %s", name)
 		}
 	}
@@ -92,7 +92,7 @@ func (p *pass) unknownAction(s *Schema, u *unit, e *policy.Entry, action policy.
 		if prefix, glob := strings.CutSuffix(string(action), "*"); glob {
 			what = "no tool that begins with " + prefix
 		}
-		p.reportAt(e.Pos, policy.NoRule, orKnown(string(action), names, "correct the name, or remove it"), "the schema of %s has %s", t, what)
+		p.reportAt(p.word(e.Pos, string(action)), policy.NoRule, orKnown(string(action), names, "correct the name, or remove it"), "the schema of %s has %s", t, what)
 	}
 }
 

@@ -16,6 +16,13 @@ type Traffic struct {
 	UnusedRules   []string // ids of rules that no call was stopped, held or changed by
 	UnusedEntries []string // ids of entries that no call matched
 	Errors        []TrafficError
+	Denials       []RuleCalls // of rules that were decided, and denied
+}
+
+// RuleCalls is a rule, by its id, and a number of calls.
+type RuleCalls struct {
+	Rule  string
+	Calls int64
 }
 
 // SeenTool is what was seen of one agent's calls of a tool and action.

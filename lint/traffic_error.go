@@ -39,8 +39,7 @@ func (p *pass) trafficErrors(wanted func(share float64) bool) {
 	if p.opt.Traffic == nil {
 		return
 	}
-	numbers, of := p.rulesByID(), map[string]int64{}
-	p.seen(func(_ *unit, e *policy.Entry, calls int64, _ []SeenArg) { of[e.ID] = calls })
+	numbers, of := p.rulesByID(), p.callsSeen()
 	faults := map[string]*trafficFault{}
 	var order []string
 	for _, e := range p.opt.Traffic.Errors {
@@ -64,7 +63,7 @@ func (p *pass) trafficErrors(wanted func(share float64) bool) {
 		entry, _, _ := strings.Cut(key, "#")
 		f, calls := faults[key], of[entry]
 		if calls < f.Calls {
-			calls = p.opt.Traffic.Calls // of a guardrail, or a rule of the whole policy
+			calls = p.opt.Traffic.Calls // of a guardrail
 		}
 		if calls > 0 && wanted(float64(f.Calls)/float64(calls)) {
 			p.reportFault(f, calls)

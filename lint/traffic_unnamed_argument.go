@@ -17,7 +17,8 @@ var trafficUnnamedArgument = &Rule{
 	Summary:  "captured calls of a write carry arguments that no rule names",
 	Doc: `avoid: rules on amount, while callback_url in the same calls goes anywhere
 prefer: a rule for each argument that can do harm; other_args: deny for the rest
-why: arguments that no rule names may be anything, unless other_args: deny stands. Captured calls show which there are.
+why: arguments that no rule names may be anything, unless other_args: deny stands. Captured calls show which there are,
+or which of them it refuses.
 Reads and entries without any conditions are not listed: there the grant itself is the rule.`,
 	NeedsTraffic: true,
 	check:        checkTrafficUnnamedArgument,
@@ -25,7 +26,7 @@ Reads and entries without any conditions are not listed: there the grant itself 
 
 func checkTrafficUnnamedArgument(p *pass) {
 	p.seen(func(u *unit, e *policy.Entry, calls int64, args []SeenArg) {
-		if effect(e) == aegis.Read || e.Parent != nil || closed(e) || !p.constrains(u, e) {
+		if e.Parent != nil || effect(e) == aegis.Read && !closed(e) || !p.constrains(u, e) {
 			return
 		}
 		named := p.namedBy(u, e)
@@ -35,7 +36,10 @@ func checkTrafficUnnamedArgument(p *pass) {
 				free = append(free, fmt.Sprintf("%s (%s, in %d)", printable(a.Name), strings.Join(a.Kinds, " or "), a.Calls))
 			}
 		}
-		if len(free) > 0 {
+		if len(free) > 0 && closed(e) {
+			p.report(e.Conditions.OtherArgs, "name them in a rule, if they are meant", "other_args: deny refuses what captured calls carry: %s",
+				strings.Join(free, ", "))
+		} else if len(free) > 0 {
 			p.reportAt(e.Pos, policy.NoRule, "constrain them, or write other_args: deny", "%s carry arguments that no rule names: %s",
 				count(calls, "captured call"), strings.Join(free, ", "))
 		}

@@ -43,21 +43,46 @@ func checkTrafficUnused(p *pass) {
 		}
 		p.reportAt(e.Pos, policy.NoRule, "remove it, if the traffic shows all that should be", "none of %d captured calls matches this entry", t.Calls)
 	})
-	calls := map[string]int64{}
-	p.seen(func(_ *unit, e *policy.Entry, n int64, _ []SeenArg) { calls[e.ID] = n })
-	guards := p.typeChecks()
-	numbers := p.rulesByID()
-	for _, id := range t.UnusedRules {
-		r, known := numbers[id]
-		if !known || r <= policy.NoPolicyRule || quiet[id] || guards[r] || p.set.Rules[r].Pos.File == "" {
-			continue
+	p.unmatchedActions()
+	p.unusedRules(quiet)
+}
+
+// unmatchedActions reports names of actions, in entries that calls match, that no call has.
+func (p *pass) unmatchedActions() {
+	p.seen(func(u *unit, e *policy.Entry, calls int64, _ []SeenArg) {
+		for _, action := range e.Actions {
+			if len(e.Actions) > 1 && !slices.ContainsFunc(p.opt.Traffic.Seen, func(s SeenTool) bool {
+				return p.policyOf(s.Tenant, s.Agent) == u.policy && policy.MatchAny(e.Tools, s.Tool) && action.Match(s.Action)
+			}) && !slices.ContainsFunc(e.Children, func(c *policy.Entry) bool { return slices.Contains(c.Actions, action) }) {
+				p.reportAt(p.word(e.Pos, string(action)), policy.NoRule, "remove it, if the traffic shows all that should be",
+					"none of %s of this entry is %s", count(calls, "captured call"), action)
+			}
 		}
-		entry, _, _ := strings.Cut(id, "#")
+	})
+}
+
+// unusedRules reports, for each entry and each policy at once, the rules that no call came up against.
+func (p *pass) unusedRules(quiet map[string]bool) {
+	calls, guards, numbers := p.callsSeen(), p.typeChecks(), p.rulesByID()
+	unused := map[string][]policy.RuleID{}
+	for _, id := range p.opt.Traffic.UnusedRules {
+		r, known := numbers[id]
+		if known && r > policy.NoPolicyRule && !quiet[id] && !guards[r] && p.set.Rules[r].Pos.File != "" {
+			entry, _, _ := strings.Cut(id, "#")
+			unused[entry] = append(unused[entry], r)
+		}
+	}
+	for entry, rules := range unused {
+		slices.SortFunc(rules, func(a, b policy.RuleID) int { return comparePos(p.pos(a), p.pos(b)) })
+		var keys []string
+		for _, r := range rules {
+			keys = append(keys, p.key(r))
+		}
 		of := calls[entry]
 		if of == 0 {
-			of = t.Calls // of the whole policy
+			continue // then it is the entry, or the policy, that is not used
 		}
-		p.report(r, "look whether it is written as it is meant", "none of %s came up against %s", count(of, "captured call"), p.key(r))
+		p.report(rules[0], "look whether it is written as it is meant", "none of %s came up against %s", count(of, "captured call"), joined(keys))
 	}
 }
 

@@ -9,8 +9,9 @@ func TestTrafficUnused(t *testing.T) {
 	checkRuleWith(t, "AEG070", Options{Traffic: traffic}, []example{
 		{"an entry, and not its rules", agent(`{name: bank, actions: [get], conditions: {max_amount: 5}}`), []string{"none of 9 captured calls matches this entry"}},
 		{"a rule", pay(`max_amount: 5`), []string{"none of 7 captured calls came up against max_amount"}},
+		{"an action among others", agent(`{name: bank, actions: [pay, "void_*"]}`), []string{"none of 7 captured calls of this entry is void_*"}},
 		{"a type", pay(`args: {fee: {type: number}}`), nil},
-		{"a rule of the policy", "agent: a\nlimits: [{calls: 5/day}]\nallowed_tools: []\n", []string{"none of 9 captured calls came up against limits[0]"}},
+		{"a rule of the policy", "agent: a\nlimits: [{calls: 5/day}]\nallowed_tools: [{name: bank}]\n", []string{"none of 7 captured calls came up against limits[0]"}},
 		{"a guardrail", "guardrail: g\ntools: [{id: all, name: \"*\", conditions: {deny_if: a > 5}}]\n", nil},
 		{"a rule that was met", pay(`max_fee: 5`), nil},
 	})

@@ -22,7 +22,8 @@ type trafficSeen struct {
 		key  seenKey
 		tool *seenTool
 	}
-	errors map[errorKey]*lint.TrafficError
+	errors  map[errorKey]*lint.TrafficError
+	denials map[int32]int64
 }
 
 type seenKey struct{ tenant, agent, tool, action string }
@@ -46,7 +47,8 @@ const (
 )
 
 func newTrafficSeen(set *policy.Set) *trafficSeen {
-	t := &trafficSeen{set: set, reads: map[int32][][]string{}, tools: map[seenKey]*seenTool{}, errors: map[errorKey]*lint.TrafficError{}}
+	t := &trafficSeen{set: set, reads: map[int32][][]string{}, tools: map[seenKey]*seenTool{}, errors: map[errorKey]*lint.TrafficError{},
+		denials: map[int32]int64{}}
 	for _, p := range set.Policies {
 		t.readsOf(p.Entries)
 	}
@@ -101,8 +103,10 @@ func (t *trafficSeen) call(c *aegis.Call, v *decide.Verdict, seq int64) {
 		}
 	}
 	for _, h := range v.Hits {
-		if h.Code.IsError() {
+		if h.Code.IsError() || lackedFacts[h.Code] != "" {
 			t.failed(c, h, seq)
+		} else if h.Outcome == aegis.Deny && h.Code != aegis.ToolNotGranted && h.Code != aegis.ActionNotGranted {
+			t.denials[h.Rule]++
 		}
 	}
 }
@@ -150,8 +154,16 @@ func (t *trafficSeen) failed(c *aegis.Call, h aegis.Hit, seq int64) {
 	e.Calls++
 }
 
+// lackedFacts are the facts whose lack leaves a rule undecided, and live denies. Arguments that a capture left out or
+// redacted are the capture's lack, and not the calls'.
+var lackedFacts = map[aegis.Code]string{aegis.NoTime: "the call has no time", aegis.NoSession: "the call has no session",
+	aegis.NoRegion: "the call has no region", aegis.NoClaims: "the call has no claims"}
+
 // why says in names and types why a rule could not be decided: what is missing, else of which types what it reads is.
 func (t *trafficSeen) why(c *aegis.Call, h aegis.Hit) string {
+	if lacked := lackedFacts[h.Code]; lacked != "" {
+		return lacked
+	}
 	var missing, there []string
 	for _, path := range t.reads[h.Rule] {
 		if len(path) == 0 {
@@ -205,6 +217,9 @@ func (t *trafficSeen) summary(rep *simulate.Report) *lint.Traffic {
 	slices.SortFunc(out.Seen, func(a, b lint.SeenTool) int {
 		return cmp.Or(strings.Compare(a.Tenant, b.Tenant), strings.Compare(a.Agent, b.Agent), strings.Compare(a.Tool, b.Tool), strings.Compare(a.Action, b.Action))
 	})
+	for _, r := range slices.Sorted(maps.Keys(t.denials)) {
+		out.Denials = append(out.Denials, lint.RuleCalls{Rule: t.set.Rules[r].ID, Calls: t.denials[r]})
+	}
 	for _, e := range t.errors {
 		out.Errors = append(out.Errors, *e)
 	}
