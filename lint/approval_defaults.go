@@ -11,11 +11,11 @@ var approvalDefaults = &Rule{
 	ID:       "AEG033",
 	Name:     "approval-defaults",
 	Severity: aegis.SeverityInfo,
-	Summary:  "an entry asks for approval and does not say whose, where others of the policy do",
-	Doc: `avoid: approval_needed_if: amount > 5000 without an approval block, beside an entry with one
+	Summary:  "an entry asks for approval and does not say whose",
+	Doc: `avoid: approval_needed_if: amount > 5000 without an approval block, in a policy of several entries
 prefer: an approval block on each entry that asks
 why: approval stands on an entry and holds for that entry. Where it is left out, any approver of the tenant can grant,
-within 15 minutes. A policy that has no approval block anywhere is left alone: it means the defaults.`,
+within 15 minutes. A first policy, of one entry, is left alone: it means the defaults.`,
 	check: checkApprovalDefaults,
 }
 
@@ -25,11 +25,8 @@ func checkApprovalDefaults(p *pass) {
 			continue
 		}
 		i := slices.IndexFunc(u.entries, func(e *policy.Entry) bool { return len(e.Approval) > 0 })
-		if i < 0 {
-			continue
-		}
 		for _, e := range u.entries {
-			if !asks(e) || slices.ContainsFunc(append(p.around(u, e), e.Children...), func(x *policy.Entry) bool { return len(x.Approval) > 0 }) {
+			if i < 0 && !grown(u, e) || !asks(e) || slices.ContainsFunc(append(p.around(u, e), e.Children...), func(x *policy.Entry) bool { return len(x.Approval) > 0 }) {
 				continue
 			}
 			pos, rule := e.Pos, policy.NoRule
@@ -39,7 +36,15 @@ func checkApprovalDefaults(p *pass) {
 				pos = constraintsOf(e)[k].Pos
 			}
 			p.reportAt(pos, rule, `add approval: {approvers: ["group:NAME"]} to the entry`,
-				"any approver of the tenant can grant this: the approval at %s is for other calls", line(u.entries[i].Approval[0].Pos, pos))
+				"any approver of the tenant can grant this%s", otherApproval(u, i, pos))
 		}
 	}
+}
+
+// otherApproval says where the policy's first approval block is, if it has one.
+func otherApproval(u *unit, entry int, here policy.Pos) string {
+	if entry < 0 {
+		return ""
+	}
+	return ": the approval at " + line(u.entries[entry].Approval[0].Pos, here) + " is for other calls"
 }

@@ -17,7 +17,7 @@ var approvalWithoutCeiling = &Rule{
 prefer: deny_if: amount > 50000 beside it
 why: whoever clicks at three in the morning is the only limit left. Only deny_if, require and a guardrail hold against
 an approval. A max_amount in the same block is lifted by an approval that reads amount, so it is no hard ceiling
-either; there the author has written the bound and chosen to lift it, and the rule is silent.`,
+either. A first policy, of one entry and without an approval block, is left alone there.`,
 	check: checkApprovalWithoutCeiling,
 }
 
@@ -35,6 +35,17 @@ func checkApprovalWithoutCeiling(p *pass) {
 			}
 		})
 	})
+}
+
+// grown reports whether a policy is more than a first one: it has several entries that write, or says who approves.
+func grown(u *unit, e *policy.Entry) bool {
+	tops := 0
+	for _, x := range u.entries {
+		if x.Parent == nil && effect(x) == aegis.Write {
+			tops++
+		}
+	}
+	return tops > 1 || len(e.Approval) > 0
 }
 
 // askedFrom returns the argument that a comparison lets through up to a number, and no further.
@@ -65,12 +76,10 @@ func hasCeiling(p *pass, u *unit, e *policy.Entry, arg []string) bool {
 	return slices.ContainsFunc(with, func(x *policy.Entry) bool {
 		return slices.ContainsFunc(constraintsOf(x), func(c *policy.Constraint) bool {
 			return slices.Equal(c.Path, arg) && slices.ContainsFunc(c.Checks, func(ch *policy.Check) bool {
-				return ch.Op == policy.CheckMax || ch.Op == policy.CheckIn
+				return ch.Op == policy.CheckMax && !(x == e && grown(u, e) && lifted(e.Conditions, c)) || ch.Op == policy.CheckIn
 			})
 		}) || slices.ContainsFunc(conditionsOf(x), func(c condition) bool {
-			return (c.use == forDeny || c.use == forRequire) && slices.ContainsFunc(c.Expr.ArgPaths(), func(path []string) bool {
-				return slices.Equal(path, arg)
-			})
+			return (c.use == forDeny || c.use == forRequire) && boundsAbove(c, arg)
 		})
 	})
 }

@@ -98,7 +98,7 @@ func likelier(name string, m mention, other string, others []mention) bool {
 		return true
 	}
 	if !kin(m.entry, others[0].entry) {
-		return false
+		return knownName(other) && !knownName(name) && len(name) < len(other) // letters left out
 	}
 	if known := knownName(other); known != knownName(name) {
 		return known
@@ -146,7 +146,9 @@ func mentionsOf(p *pass, e *policy.Entry) []mention {
 	}
 	for _, l := range e.Limits {
 		for _, path := range append([][]string{l.Arg}, l.By...) {
-			add(path, p.pos(l.Rule), l.Rule)
+			if len(path) > 0 {
+				add(path, p.word(p.pos(l.Rule), strings.Join(path, ".")), l.Rule)
+			}
 		}
 	}
 	return all

@@ -41,11 +41,23 @@ func checkBroadHost(p *pass) {
 				seen[ch.Pattern] = broad
 			}
 			if len(broad) > 0 {
-				p.report(ch.Rule, "name the hosts, or a wildcard below a domain of your own",
+				p.reportAt(p.listItem(ch, "*."+broad[0]), ch.Rule, "name the hosts, or a wildcard below a domain of your own",
 					"hosts let every name below %s pass, and anyone can have one", listed(broad))
 			}
 		}
 	})
+}
+
+// listItem returns where an item of a check's list stands: in the list that it refers to, if that is in the file.
+func (p *pass) listItem(ch *policy.Check, item string) policy.Pos {
+	pos := p.pos(ch.Rule)
+	if strings.Contains(ch.Text, item) {
+		return pos
+	}
+	if top := (policy.Pos{File: pos.File, Line: 1, Col: 1}); p.word(top, item) != top {
+		return p.word(top, item)
+	}
+	return pos
 }
 
 // nobody is a label that nobody would list, so that only a wildcard fits it.

@@ -8,6 +8,9 @@ import (
 	"github.com/aegisctl/aegis/policy"
 )
 
+// proseWords name arguments that hold free text, which nobody counts by.
+var proseWords = []string{"note", "notes", "memo", "text", "message", "body", "comment", "description", "reason", "subject", "content", "title", "summary"}
+
 var budgetBy = &Rule{
 	ID:       "AEG035",
 	Name:     "budget-by",
@@ -37,10 +40,13 @@ func checkBudgetBy(p *pass) {
 
 // freeLedger reports a limit whose by is free in one of the entries that it covers.
 func (p *pass) freeLedger(u *unit, l *policy.Limit, covered []*policy.Entry) {
-	if l.Kind == policy.LimitCalls || len(covered) == 0 {
+	if len(covered) == 0 {
 		return
 	}
 	for _, by := range l.By {
+		if l.Kind == policy.LimitCalls && !hasWord(by[len(by)-1], proseWords) {
+			continue // once for each order
+		}
 		free := slices.IndexFunc(covered, func(e *policy.Entry) bool { return !p.held(u, e, by) })
 		if free < 0 {
 			continue
@@ -50,7 +56,7 @@ func (p *pass) freeLedger(u *unit, l *policy.Limit, covered []*policy.Entry) {
 		if pos := covered[free].Pos; l.Agent {
 			where = " (" + line(pos, p.pos(l.Rule)) + ")"
 		}
-		p.report(l.Rule, "add args: {"+name+": {in: […]}}", "nothing limits the values of %s%s: each new one opens a ledger of its own", name, where)
+		p.reportAt(p.word(p.word(p.pos(l.Rule), "by"), name), l.Rule, "add args: {"+name+": {in: […]}}", "nothing limits the values of %s%s: each new one opens a ledger of its own", name, where)
 	}
 }
 

@@ -22,7 +22,11 @@ gap, and an argument that has one is left alone, as is a comparison that must be
 }
 
 func checkCaseSlip(p *pass) {
+	p.oddCase()
 	p.conditions(func(c condition) {
+		p.neverLower(c)
+		p.otherThanListed(c)
+		p.deniesAsWritten(c)
 		terms(c.Expr, true, func(x *policy.Expr, positive bool) {
 			if x.Op != policy.OpEq && x.Op != policy.OpNe {
 				return

@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/aegisctl/aegis"
@@ -68,9 +69,9 @@ func readsUnder(u *unit, e *policy.Entry) []string {
 
 // numericBound returns the first check that makes the argument a number within bounds.
 func numericBound(c *policy.Constraint) *policy.Check {
-	for _, ch := range c.Checks {
-		if ch.Op == policy.CheckMax || ch.Op == policy.CheckMin || ch.Op == policy.CheckDecimals {
-			return ch
+	for _, op := range []policy.CheckOp{policy.CheckMax, policy.CheckMin, policy.CheckDecimals} {
+		if i := slices.IndexFunc(c.Checks, func(ch *policy.Check) bool { return ch.Op == op }); i >= 0 {
+			return c.Checks[i]
 		}
 	}
 	return nil

@@ -22,6 +22,7 @@ such an entry later believes that it matters. (AEG054 is about whole entries tha
 
 func checkDeadEntry(p *pass) {
 	p.entries(func(u *unit, e *policy.Entry) {
+		p.looserBounds(e)
 		if !e.Grants || len(e.Children) > 0 {
 			return
 		}
@@ -48,6 +49,28 @@ func checkDeadEntry(p *pass) {
 		}
 		p.deadActions(e, beside)
 	})
+}
+
+// looserBounds reports bounds of an action that its entry's own bound keeps from ever deciding.
+func (p *pass) looserBounds(e *policy.Entry) {
+	if e.Parent == nil {
+		return
+	}
+	for _, c := range constraintsOf(e) {
+		for _, d := range constraintsOf(e.Parent) {
+			if !slices.Equal(c.Path, d.Path) || c.Approval || d.Approval || d.Optional && !c.Optional || lifted(e.Parent.Conditions, d) {
+				continue
+			}
+			for _, x := range c.Checks {
+				for _, y := range d.Checks {
+					if x.Op == y.Op && (x.Op == policy.CheckMax && x.Num.Cmp(y.Num) > 0 || x.Op == policy.CheckMin && x.Num.Cmp(y.Num) < 0) {
+						p.report(x.Rule, "write the stricter bound, or remove it", "%s changes nothing: the entry's %s (%s) is stricter", p.wording(x), p.wording(y),
+							line(p.pos(y.Rule), p.pos(x.Rule)))
+					}
+				}
+			}
+		}
+	}
 }
 
 // deniedAnyway reports an entry all of whose calls another one denies, whatever they carry.

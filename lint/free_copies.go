@@ -16,24 +16,27 @@ var freeCopies = &Rule{
 	Doc: `avoid: args: {recipients: {each: {domains: [example.com]}}} and nothing on cc and bcc
 prefer: the same on cc and bcc, with optional: true; or other_args: deny
 why: a mail goes to everyone on it. A limit on recipients that leaves the copies free limits nothing.
-A single to: is taken for a tool without copies, unless the policies name cc or bcc for that tool somewhere.`,
+A single to: is taken for a call without copies, unless a rule of the same calls names cc or bcc.`,
 	check: checkFreeCopies,
 }
 
 var copies = []string{"cc", "bcc"}
 
 func checkFreeCopies(p *pass) {
-	known := toolsWithCopies(p)
 	p.entries(func(u *unit, e *policy.Entry) {
 		if u.guardrail != nil || e.Conditions == nil || effect(e) == aegis.Read {
 			return
 		}
 		for _, c := range e.Conditions.Args {
-			if !limitsRecipients(c) || !severalRecipients(c) && !slices.ContainsFunc(e.Tools, func(t policy.Pattern) bool { return known[t] }) {
+			if !limitsRecipients(c) || !severalRecipients(c) && !slices.ContainsFunc(append(u.beside(e), e), func(x *policy.Entry) bool { return slices.ContainsFunc(x.Names, isCopy) }) {
 				continue
 			}
 			if free := freeOf(u, e); len(free) > 0 {
-				p.reportAt(c.Pos, ruleOf(c), "constrain them the same way with optional: true, or write other_args: deny",
+				pos := c.Pos
+				if countedOnly(e, free[len(free)-1]) {
+					pos = p.word(e.Conditions.Pos, free[len(free)-1])
+				}
+				p.reportAt(pos, ruleOf(c), "constrain them the same way with optional: true, or write other_args: deny",
 					"%s is limited, and %s can name anyone", c.Path[0], strings.Join(free, " and "))
 				return
 			}
@@ -41,17 +44,23 @@ func checkFreeCopies(p *pass) {
 	})
 }
 
-// toolsWithCopies returns the tools for which some rule names cc or bcc.
-func toolsWithCopies(p *pass) map[policy.Pattern]bool {
-	tools := map[policy.Pattern]bool{}
-	p.entries(func(_ *unit, e *policy.Entry) {
-		if slices.ContainsFunc(e.Names, isCopy) {
-			for _, t := range e.Tools {
-				tools[t] = true
-			}
+// countedOnly reports whether all that an entry says of an argument is how many there may be.
+func countedOnly(e *policy.Entry, name string) bool {
+	counted := false
+	for _, c := range constraintsOf(e) {
+		if c.Path[0] != name {
+			continue
 		}
+		counted = true
+		if slices.ContainsFunc(c.Checks, func(ch *policy.Check) bool {
+			return ch.Op == policy.CheckIn || ch.Op == policy.CheckNotIn || ch.Op == policy.CheckPattern
+		}) {
+			return false
+		}
+	}
+	return counted && !slices.ContainsFunc(conditionsOf(e), func(c condition) bool {
+		return slices.ContainsFunc(c.Expr.ArgPaths(), func(p []string) bool { return p[0] == name })
 	})
-	return tools
 }
 
 func isCopy(name string) bool { return hasWord(name, copies) }
@@ -88,7 +97,7 @@ func freeOf(u *unit, e *policy.Entry) []string {
 	var free []string
 	for _, name := range copies {
 		if !slices.ContainsFunc(with, func(x *policy.Entry) bool {
-			return slices.ContainsFunc(x.Names, func(n string) bool { return hasWord(n, []string{name}) })
+			return slices.ContainsFunc(x.Names, func(n string) bool { return hasWord(n, []string{name}) && !countedOnly(x, n) })
 		}) {
 			free = append(free, name)
 		}

@@ -38,7 +38,15 @@ func checkGuardrailIdle(p *pass) {
 					hint = didYouMean(string(a), known, hint)
 				}
 			}
-			p.reportAt(g.Pos, policy.NoRule, hint, "the guardrail bounds no policy: none is of its tenant and agents")
+			at, top := "agents", policy.Pos{File: g.Pos.File, Line: 1, Col: 1}
+			if g.Tenant != "*" && !slices.ContainsFunc(p.set.Policies, func(x *policy.Policy) bool { return x.Tenant == g.Tenant }) {
+				at = "tenant"
+			}
+			pos := p.word(top, at)
+			if pos == top {
+				pos = g.Pos
+			}
+			p.reportAt(pos, policy.NoRule, hint, "the guardrail bounds no policy: none is of its tenant and agents")
 			continue
 		}
 		s := g.Scope
@@ -47,12 +55,44 @@ func checkGuardrailIdle(p *pass) {
 			p.reportAt(g.Pos, policy.NoRule, "write the rules that it is for: limits, regions, conditions", "the guardrail has no rule: it bounds nothing")
 			continue
 		}
+		p.noSuchTools(u)
 		for _, e := range u.entries {
 			if !bounds(e) && len(e.Children) == 0 {
 				p.reportAt(e.Pos, policy.NoRule, "a guardrail grants nothing: add conditions, or remove it", "this entry of a guardrail has no rule")
 			}
 		}
 	}
+}
+
+// noSuchTools reports entries of a guardrail whose tools no policy below it grants. An entry that denies everything is a
+// precaution, and left alone.
+func (p *pass) noSuchTools(u *unit) {
+	below := p.below(u.guardrail)
+	if len(below) == 0 {
+		return
+	}
+	var granted []string
+	for _, x := range below {
+		for _, e := range x.entries {
+			for _, t := range e.Tools {
+				granted = append(granted, string(t))
+			}
+		}
+	}
+	for _, e := range u.entries {
+		if e.Parent != nil || alwaysDenies(e) || slices.ContainsFunc(e.Children, alwaysDenies) || slices.ContainsFunc(e.Tools, func(t policy.Pattern) bool {
+			return slices.ContainsFunc(granted, func(g string) bool { return patternsMeet(t, policy.Pattern(g)) })
+		}) {
+			continue
+		}
+		name := string(e.Tools[0])
+		p.reportAt(p.word(e.Pos, name), policy.NoRule, didYouMean(name, granted, "name the tools as the policies do"), "no policy below the guardrail grants %s", name)
+	}
+}
+
+// below returns the policies that a guardrail bounds.
+func (p *pass) below(g *policy.Guardrail) []*unit {
+	return slices.DeleteFunc(slices.Clone(p.units), func(u *unit) bool { return u.policy == nil || !boundsPolicy(g, u.policy) })
 }
 
 // bounds reports whether an entry of a guardrail has a rule.

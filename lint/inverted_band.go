@@ -28,7 +28,13 @@ func checkInvertedBand(p *pass) {
 			}
 			if why := d.empty(); why != "" && !inherited(p, e, key) {
 				c := constraintAt(e, key)
-				p.reportAt(c.Pos, ruleOf(c), "swap the bounds, or remove one", "%s can have no value: %s",
+				pos := c.Pos
+				for _, ch := range c.Checks {
+					if k := p.key(ch.Rule); strings.HasPrefix(k, "max_") || strings.HasPrefix(k, "min_") {
+						pos = p.pos(ch.Rule)
+					}
+				}
+				p.reportAt(pos, ruleOf(c), "swap the bounds, or remove one", "%s can have no value: %s",
 					strings.Join(c.Path, "."), why)
 			}
 		}

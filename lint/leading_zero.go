@@ -28,7 +28,10 @@ func checkLeadingZero(p *pass) {
 		for _, ch := range c.Checks {
 			if (ch.Op == policy.CheckIn || ch.Op == policy.CheckNotIn) && hasWord(strings.Join(c.Path, "."), codeWords) {
 				if lost := lostZero(ch.List); lost != "" {
-					pos := p.word(p.pos(ch.Rule), lost)
+					pos := p.listItem(ch, lost)
+					if pos == p.pos(ch.Rule) {
+						pos = p.word(pos, lost)
+					}
 					p.reportAt(pos, ch.Rule, "write it in quotes, with the zero", "%s is a digit short beside the others: a leading zero is lost", lost)
 				}
 			}

@@ -29,6 +29,7 @@ func checkLimitNeverBinds(p *pass) {
 			if e.Parent != nil {
 				p.idle(e.Limits, e.Parent.Limits)
 			}
+			p.idleSums(u, e)
 			p.idle(e.Limits, slices.DeleteFunc(slices.Clone(u.limits), func(l *policy.Limit) bool { return l.Kind == policy.LimitSum }))
 		}
 	}
@@ -44,6 +45,38 @@ func (p *pass) idle(limits, others []*policy.Limit) {
 			}
 			p.report(l.Rule, "lower it, or remove it", "%s is never reached: %s (%s) allows less", l.Src, m.Src, line(p.pos(m.Rule), p.pos(l.Rule)))
 			break
+		}
+	}
+}
+
+// idleSums looks at budgets of an argument beside its bounds: what a number of calls cannot reach, and what one call
+// exceeds.
+func (p *pass) idleSums(u *unit, e *policy.Entry) {
+	for _, l := range e.Limits {
+		if l.Kind != policy.LimitSum {
+			continue
+		}
+		var min, max *policy.Check
+		for _, c := range constraintsOf(e) {
+			for _, ch := range c.Checks {
+				if slices.Equal(c.Path, l.Arg) && ch.Op == policy.CheckMin && !c.Approval && !c.Optional {
+					min = ch
+				}
+				if slices.Equal(c.Path, l.Arg) && ch.Op == policy.CheckMax && !c.Approval && !lifted(e.Conditions, c) {
+					max = ch
+				}
+			}
+		}
+		budget := float64(l.Spec.Cap) / 1e6
+		if min != nil && min.Num.Float() > budget && !lifted(e.Conditions, &policy.Constraint{Path: l.Arg}) {
+			p.report(l.Rule, "raise the budget, or lower the bound", "%s is less than one call: %s", l.Src, p.wording(min))
+			continue
+		}
+		for _, m := range append(slices.Clone(e.Limits), u.limits...) {
+			if max != nil && m.Kind == policy.LimitCalls && len(m.By) == 0 && m.Spec.Window == l.Spec.Window && float64(m.Spec.Count)*max.Num.Float() <= budget {
+				p.report(l.Rule, "lower it, or remove it", "%s is never reached: %s (%s) with %s is less", l.Src, m.Src, line(p.pos(m.Rule), p.pos(l.Rule)), p.wording(max))
+				break
+			}
 		}
 	}
 }
@@ -85,6 +118,9 @@ func reachedFirst(l, m *policy.Limit) bool {
 		return false
 	}
 	n := windowsIn(a.Window, b.Window)
+	if b.Window != limit.Session && a.Window > b.Window {
+		n = 1 // what a day allows, an hour of it cannot exceed
+	}
 	if n == 0 || a.Window != b.Window && zone(a) != zone(b) {
 		return false
 	}

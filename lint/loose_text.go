@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"regexp"
 	"regexp/syntax"
 	"slices"
 	"strings"
@@ -47,7 +48,7 @@ func checkLooseText(p *pass) {
 	p.permittingMatches(func(c condition, arg, pattern string, a anchors) {
 		if why := problem(pattern); why != "" {
 			p.reportAt(c.Pos, c.Rule, `write \\. for a dot`, "%s.matches(%q): %s", arg, pattern, why)
-		} else if fitsAll(pattern) {
+		} else if fitsAll(pattern) || fitsNothing(pattern) {
 			p.reportAt(c.Pos, c.Rule, "remove it", "%s.matches(%q) is true of every text", arg, pattern)
 		}
 	})
@@ -74,6 +75,9 @@ func looseness(pattern string) string {
 	if strings.Contains(pattern, "(?s") && hasOp(re, syntax.OpAnyChar) {
 		return "under (?s) dots take line breaks as well"
 	}
+	if alone := aloneAlternative(pattern); alone != "" {
+		return "the alternative " + alone + " stands alone, without what comes before the first"
+	}
 	if dot := dotBetween(re); dot != "" {
 		return "the dot in " + dot + " stands for any character"
 	}
@@ -82,6 +86,32 @@ func looseness(pattern string) string {
 
 func hasOp(re *syntax.Regexp, op syntax.Op) bool {
 	return re.Op == op || slices.ContainsFunc(re.Sub, func(s *syntax.Regexp) bool { return hasOp(s, op) })
+}
+
+// fitsNothing reports whether a search fits even where there is no text, and so everywhere.
+func fitsNothing(pattern string) bool {
+	a, ok := anchorsOf(pattern)
+	re, err := regexp.Compile(pattern)
+	return ok && err == nil && !(a.start && a.end) && re.MatchString("")
+}
+
+var (
+	joined    = regexp.MustCompile(`^\^?[A-Za-z0-9]+[-_/:.][A-Za-z0-9]+$`)
+	wordAlone = regexp.MustCompile(`^[A-Za-z0-9]+\$?$`)
+)
+
+// aloneAlternative returns the second of alternatives such as job-alpha|beta|gamma, where job-(alpha|beta|gamma) is meant.
+func aloneAlternative(pattern string) string {
+	parts := strings.Split(pattern, "|")
+	if len(parts) < 2 || !joined.MatchString(parts[0]) {
+		return ""
+	}
+	for _, p := range parts[1:] {
+		if !wordAlone.MatchString(p) {
+			return ""
+		}
+	}
+	return strings.TrimSuffix(parts[1], "$")
 }
 
 // endings are what stands behind the last dot of names of hosts and files.

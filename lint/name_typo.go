@@ -23,9 +23,10 @@ nobody, so the calls that were meant are denied, or miss the rules that were mea
 
 // naming is a place that names a tool, an action or an agent.
 type naming struct {
-	unit  *unit
-	from  policy.Pos // from where on the name stands
-	about policy.RuleID
+	unit   *unit
+	from   policy.Pos // from where on the name stands
+	about  policy.RuleID
+	region bool
 }
 
 // nameIndex is the names that policies of one tenant use.
@@ -57,7 +58,7 @@ func (p *pass) namesOf() *nameIndex {
 			n.agents[t] = append(n.agents[t], u.policy.Agents...)
 		}
 		for _, e := range u.entries {
-			n.add(t, naming{u, e.Pos, policy.NoRule}, e)
+			n.add(t, naming{u, e.Pos, policy.NoRule, false}, e)
 		}
 	}
 	p.naming = n
@@ -92,6 +93,7 @@ func checkNameTypo(p *pass) {
 	for _, u := range p.units {
 		p.callerSlips(n, u)
 	}
+	p.nameSlips("region", p.regions())
 }
 
 // nameSlips looks for names that stand once and are almost another.
@@ -123,7 +125,27 @@ func likelierName(name, other string, at naming, others []naming) bool {
 	if known := knownName(other); known != knownName(name) && len(others) == 1 {
 		return known
 	}
+	if at.region && len(others) == 1 {
+		return at.unit.policy != nil && others[0].unit.guardrail != nil // the floor says it right
+	}
 	return len(others) > 1 || at.unit == others[0].unit && comparePos(others[0].from, at.from) < 0
+}
+
+// regions collects the regions that policies and guardrails name.
+func (p *pass) regions() map[string][]naming {
+	out := map[string][]naming{}
+	for _, u := range p.units {
+		var s policy.Scope
+		if u.policy != nil {
+			s = u.policy.Scope
+		} else {
+			s = u.guardrail.Scope
+		}
+		for _, r := range s.Regions {
+			out[r] = append(out[r], naming{u, p.pos(s.RegionsRule), s.RegionsRule, true})
+		}
+	}
+	return out
 }
 
 // callerSlips looks at callers that are no agent of the set, where an agent is almost called so.

@@ -29,7 +29,7 @@ func checkOpenOnURL(p *pass) {
 				continue
 			}
 			if arg := urlOf(x); arg != "" {
-				p.reportAt(e.Pos, policy.NoRule, "leave on_failure at closed",
+				p.reportAt(p.word(e.Pos, "on_failure"), policy.NoRule, "leave on_failure at closed",
 					"on_failure: open lets any %s through while the gate fails", arg)
 				return
 			}

@@ -22,9 +22,10 @@ Left alone where the two name an argument in common, and where the wildcard is f
 
 func checkOverlappingGlobs(p *pass) {
 	p.entries(func(u *unit, glob *policy.Entry) {
-		if u.guardrail != nil || !slices.ContainsFunc(glob.Actions, func(a policy.Pattern) bool { return !a.Exact() }) {
+		if u.guardrail != nil || !slices.ContainsFunc(append(slices.Clone(glob.Actions), glob.Tools...), func(a policy.Pattern) bool { return !a.Exact() }) {
 			return
 		}
+		p.readsMadeWrites(u, glob)
 		needs := needed(glob)
 		if len(needs) == 0 && !closed(glob) {
 			return
@@ -39,10 +40,32 @@ func checkOverlappingGlobs(p *pass) {
 			if closed(glob) {
 				about = "other_args: deny there refuses " + strings.Join(own, ", ")
 			}
-			p.reportAt(x.Pos, policy.NoRule, "name the actions instead of the wildcard, or write optional: true there",
-				"the entry with %s (%s) applies here too: %s", globOf(glob, x), line(glob.Pos, x.Pos), about)
+			star := globOf(glob, x)
+			pos := p.word(glob.Pos, string(star))
+			p.reportAt(pos, policy.NoRule, "name what is meant instead of the wildcard, or write optional: true",
+				"%s also fits the entry at %s: %s", star, line(x.Pos, pos), about)
 		}
 	})
+}
+
+// readsMadeWrites reports a wildcard that makes reads of another entry writes, because its effect is left out.
+func (p *pass) readsMadeWrites(u *unit, glob *policy.Entry) {
+	if !glob.Grants || effect(glob) != aegis.Write || !slices.ContainsFunc(glob.Actions, func(a policy.Pattern) bool { return !a.Exact() && reads(a) }) {
+		return
+	}
+	for _, x := range u.beside(glob) {
+		if kin(x, glob) || effect(x) != aegis.Read {
+			continue
+		}
+		for _, a := range glob.Actions {
+			if !a.Exact() && reads(a) && anyPair([]policy.Pattern{a}, x.Actions, patternsMeet) {
+				pos := p.word(glob.Pos, string(a))
+				p.reportAt(pos, policy.NoRule, "write effect: read here as well", "%s is to write, so what the entry at %s calls reads are writes too",
+					a, line(x.Pos, pos))
+				return
+			}
+		}
+	}
 }
 
 // needed returns the arguments without which the entry's constraints are in error.
@@ -68,6 +91,11 @@ func globOf(glob, x *policy.Entry) policy.Pattern {
 	for _, a := range glob.Actions {
 		if !a.Exact() && slices.ContainsFunc(x.Actions, func(b policy.Pattern) bool { return patternCovers(a, b) }) {
 			return a
+		}
+	}
+	for _, t := range glob.Tools {
+		if !t.Exact() {
+			return t
 		}
 	}
 	return glob.Tools[0]

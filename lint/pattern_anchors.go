@@ -20,12 +20,12 @@ stands on the others. An anchor in the middle never holds, so the pattern matche
 }
 
 func checkPatternAnchors(p *pass) {
-	p.permittingMatches(func(c condition, arg, pattern string, a anchors) {
+	p.everyMatch(func(c condition, arg, pattern string, a anchors, permits bool) {
 		what := arg + ".matches"
 		switch {
 		case a.misplaced:
 			// Reported below, whatever the condition is for.
-		case a.lines:
+		case a.lines && permits:
 			p.reportAt(c.Pos, c.Rule, "remove m from the flags", "%s(%q): under (?m) one line that fits lets the whole text through",
 				what, pattern)
 		case a.someStart != a.start || a.someEnd != a.end:
@@ -55,7 +55,11 @@ func (p *pass) keyPatterns() {
 				continue
 			}
 			written := strings.TrimSuffix(strings.TrimPrefix(ch.Pattern, `\A(?:`), `)\z`)
-			if a, ok := anchorsOf(written); ok && a.misplaced {
+			a, ok := anchorsOf(written)
+			if ok && a.lines && !a.misplaced {
+				p.report(ch.Rule, "remove (?m) and the anchors: the key compares the whole value", "matches: %q: under (?m) ^ and $ stand for the ends of any line", written)
+			}
+			if ok && a.misplaced {
 				p.report(ch.Rule, `for the character itself write \^ or \$`, "matches: %q: ^ or $ in the middle never holds", written)
 			}
 		}

@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
@@ -12,7 +13,7 @@ var redactedRecipient = &Rule{
 	ID:       "AEG015",
 	Name:     "redacted-recipient",
 	Severity: aegis.SeverityWarning,
-	Summary:  "redacting e-mail addresses reaches the argument that must hold one",
+	Summary:  "redacting reaches the argument that must hold what is redacted",
 	Doc: `avoid: sanitize: [{redact: [email]}] on an entry that constrains recipients
 prefer: fields: [subject, body]
 why: without fields, redact reaches every argument. The recipient's own address is redacted too, the rewritten call
@@ -23,7 +24,11 @@ then breaks its constraint, and every call is denied.`,
 func checkRedactedRecipient(p *pass) {
 	p.entries(func(u *unit, e *policy.Entry) {
 		for _, s := range e.Sanitize {
-			if !s.Args || !slices.Contains(s.Redact, "email") {
+			if !s.Args {
+				continue
+			}
+			p.redactedTarget(u, e, s)
+			if !slices.Contains(s.Redact, "email") {
 				continue
 			}
 			for _, x := range append(u.beside(e), e) {
@@ -35,6 +40,40 @@ func checkRedactedRecipient(p *pass) {
 				}
 			}
 		}
+	})
+}
+
+// targets are words of arguments that hold what a detector of that name finds, when they say where something goes.
+var targets = map[string][]string{"phone": {"phone", "phones", "mobile", "msisdn", "sms"}, "iban": {"iban", "ibans"}}
+
+// redactedTarget reports a detector that reaches the number to call or the account to pay to.
+func (p *pass) redactedTarget(u *unit, e *policy.Entry, s *policy.Sanitizer) {
+	for _, kind := range s.Redact {
+		for _, x := range append(u.beside(e), e) {
+			for _, c := range constraintsOf(x) {
+				if targets[kind] == nil || !hasWord(c.Path[len(c.Path)-1], slices.Concat(targets[kind], recipientWords)) || !holdsKind(c, kind) ||
+					!slices.ContainsFunc(s.Fields, func(f []string) bool { return fieldCovers(f, c.Path) }) {
+					continue
+				}
+				p.report(s.Rule, "name the fields of free text: fields: [subject, body]", "redact: [%s] reaches %s, which the call needs", kind, strings.Join(c.Path, "."))
+				return
+			}
+		}
+	}
+}
+
+var accountText = regexp.MustCompile(`^[A-Z]{2}[0-9]{2}[A-Z0-9]{10,}$|^\+?[0-9 ]{8,}$`)
+
+// ibanPattern is how a pattern of account numbers begins.
+const ibanPattern = "[A-Z]{2}[0-9]{2}"
+
+// holdsKind reports whether the constraint asks for a text of the kind: by its name, or by the values of its list.
+func holdsKind(c *policy.Constraint, kind string) bool {
+	if kind == "iban" && slices.ContainsFunc(c.Checks, func(ch *policy.Check) bool { return strings.Contains(ch.Pattern, ibanPattern) }) {
+		return true
+	}
+	return hasWord(c.Path[len(c.Path)-1], targets[kind]) && len(c.Checks) > 0 || slices.ContainsFunc(c.Checks, func(ch *policy.Check) bool {
+		return slices.ContainsFunc(ch.List, func(l policy.Literal) bool { return accountText.MatchString(l.Str) })
 	})
 }
 

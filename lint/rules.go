@@ -3,7 +3,7 @@ package lint
 import "slices"
 
 // rules has every rule, by id. Ids are handed out once; those below 050 go by the text.
-var rules = slices.Concat(textRules, deeperRules)
+var rules = slices.Concat(textRules, deeperRules, laterRules)
 
 // deeperRules compare what several rules say, or the policies with tools' schemas and with traffic: AEG050 and up.
 var deeperRules = []*Rule{
@@ -25,6 +25,12 @@ var deeperRules = []*Rule{
 	trafficError,
 	trafficRareError,
 	trafficDeniesAll,
+}
+
+// laterRules go by the text, and came when the ids below 050 were used up: AEG090 and up.
+var laterRules = []*Rule{
+	plainHTTP,
+	budgetWithoutCost,
 }
 
 var textRules = []*Rule{

@@ -2,6 +2,7 @@ package lint
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/aegisctl/aegis"
@@ -35,6 +36,7 @@ func checkSessionNever(p *pass) {
 				known[key] = possible
 			}
 			if possible {
+				p.summed(c, x.Feature)
 				return
 			}
 			if f := x.Feature; f.Kind == policy.FeatureTaint {
@@ -50,6 +52,35 @@ func checkSessionNever(p *pass) {
 			}
 		})
 	})
+}
+
+// summed reports a sum over an argument that no rule of the summed calls names, where one is a number.
+func (p *pass) summed(c condition, f policy.Feature) {
+	if f.Kind != policy.FeatureSum {
+		return
+	}
+	number := ""
+	for _, u := range p.units {
+		if u.tenant() != c.unit.tenant() {
+			continue
+		}
+		for _, e := range u.entries {
+			if !policy.MatchAny(e.Tools, f.Tool) || !f.Any && e.Actions != nil && !policy.MatchAny(e.Actions, f.Action) {
+				continue
+			}
+			if slices.Contains(e.Names, f.Arg) {
+				return
+			}
+			for _, k := range constraintsOf(e) {
+				if k.Type == aegis.Number {
+					number = k.Path[0]
+				}
+			}
+		}
+	}
+	if number != "" {
+		p.reportAt(c.Pos, c.Rule, "did you mean "+number+"?", "no rule of %s/%s names %s, so its sum may be 0 for ever", f.Tool, f.Action, f.Arg)
+	}
 }
 
 // happens reports whether some entry of the tenant grants the call, or sets the taint, that a feature asks for.

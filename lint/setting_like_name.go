@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/aegisctl/aegis"
@@ -43,6 +44,9 @@ var settings = map[string]string{
 	"daily":       "for a sum over a day write limits: [{budget: 20000/day of amount}]",
 }
 
+// thresholds are the words that after min_ read like a setting.
+var thresholds = []string{"confidence", "score", "similarity", "relevance", "probability", "length", "rating"}
+
 func checkSettingLikeName(p *pass) {
 	p.entries(func(u *unit, e *policy.Entry) {
 		if e.Conditions == nil {
@@ -50,15 +54,19 @@ func checkSettingLikeName(p *pass) {
 		}
 		for _, c := range e.Conditions.Args {
 			where, known := settings[c.Path[0]]
-			if !known || len(c.Checks) != 1 || p.key(c.Checks[0].Rule) != "max_"+c.Path[0] || namedElsewhere(p, e, c) {
+			key := "max_"
+			if !known && slices.Contains(thresholds, c.Path[0]) {
+				key, known = "min_", true
+			}
+			if !known || len(c.Checks) != 1 || p.key(c.Checks[0].Rule) != key+c.Path[0] || namedElsewhere(p, e, c) {
 				continue
 			}
-			hint := "for an argument called max_NAME write args: {max_NAME: {max: " + c.Checks[0].Text + "}}"
+			hint := "for an argument called " + key + "NAME write args: {" + key + "NAME: {" + key[:3] + ": " + c.Checks[0].Text + "}}"
 			hint = strings.ReplaceAll(hint, "NAME", c.Path[0])
 			if where != "" {
 				hint += "; " + where
 			}
-			p.report(c.Checks[0].Rule, hint, "max_%s constrains the argument %s, and denies calls without it", c.Path[0], c.Path[0])
+			p.report(c.Checks[0].Rule, hint, "%s%s constrains the argument %s, and denies calls without it", key, c.Path[0], c.Path[0])
 		}
 	})
 }

@@ -80,7 +80,8 @@ func slipOfWord(a, b string) bool {
 	if len(a) > len(b) {
 		a, b = b, a
 	}
-	if len(a) < oneSlipFrom || a[0] != b[0] || a[len(a)-1] != b[len(b)-1] && !swappedEnd(a, b) {
+	short := len(a) == oneSlipFrom-1 && !slices.Contains(knownWords, a) && slices.Contains(knownWords, b) && len(b) == oneSlipFrom
+	if len(a) < oneSlipFrom && !short || a[0] != b[0] || a[len(a)-1] != b[len(b)-1] && !swappedEnd(a, b) {
 		return false
 	}
 	if slices.Contains(knownWords, a) && slices.Contains(knownWords, b) {

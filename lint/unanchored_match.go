@@ -1,6 +1,8 @@
 package lint
 
 import (
+	"regexp/syntax"
+
 	"github.com/aegisctl/aegis"
 	"github.com/aegisctl/aegis/policy"
 )
@@ -29,6 +31,8 @@ func checkUnanchoredMatch(p *pass) {
 		case looksLikeHost(arg):
 			p.reportAt(c.Pos, c.Rule, "constrain it with hosts: or domains: under args, or tie the pattern to both ends with ^ and $",
 				"%s.matches(%q) searches, so other hosts that contain the name pass as well", arg, pattern)
+		case a.start && !a.end && !a.openEnd && endsInClass(pattern):
+			p.reportAt(c.Pos, c.Rule, hint, "%s.matches(%q) is tied to the start only: anything may follow", arg, pattern)
 		case !a.start && !a.end && !a.openStart && !a.openEnd:
 			p.reportAt(c.Pos, c.Rule, hint, "%s.matches(%q) searches: any text that contains a match passes", arg, pattern)
 		}
@@ -37,9 +41,18 @@ func checkUnanchoredMatch(p *pass) {
 
 // permittingMatches calls f for every matches() that speaks for letting a call through.
 func (p *pass) permittingMatches(f func(c condition, arg, pattern string, a anchors)) {
+	p.everyMatch(func(c condition, arg, pattern string, a anchors, permits bool) {
+		if permits {
+			f(c, arg, pattern, a)
+		}
+	})
+}
+
+// everyMatch calls f for every matches(), with whether it speaks for letting a call through.
+func (p *pass) everyMatch(f func(c condition, arg, pattern string, a anchors, permits bool)) {
 	p.conditions(func(c condition) {
 		terms(c.Expr, true, func(x *policy.Expr, positive bool) {
-			if x.Op != policy.OpMatches || !c.permits(positive) {
+			if x.Op != policy.OpMatches {
 				return
 			}
 			arg, ok := argOf(x.Sub[0])
@@ -50,8 +63,17 @@ func (p *pass) permittingMatches(f func(c condition, arg, pattern string, a anch
 				arg = x.Sub[0].String() // host(url): a host whatever the argument's name is
 			}
 			if a, ok := anchorsOf(x.Lit.Str); ok {
-				f(c, arg, x.Lit.Str, a)
+				f(c, arg, x.Lit.Str, a, c.permits(positive))
 			}
 		})
 	})
+}
+
+// endsInClass reports whether a pattern ends in a number of characters of a class, as one of a whole value does.
+func endsInClass(pattern string) bool {
+	re, err := syntax.Parse(pattern, syntax.Perl)
+	for err == nil && (re.Op == syntax.OpConcat || re.Op == syntax.OpCapture) {
+		re = re.Sub[len(re.Sub)-1]
+	}
+	return err == nil && (re.Op == syntax.OpRepeat && re.Min == re.Max || re.Op == syntax.OpCharClass)
 }
