@@ -96,14 +96,14 @@ func fitsNothing(pattern string) bool {
 }
 
 var (
-	joined    = regexp.MustCompile(`^\^?[A-Za-z0-9]+[-_/:.][A-Za-z0-9]+$`)
+	prefixed  = regexp.MustCompile(`^\^?[A-Za-z0-9]+[-_/:.][A-Za-z0-9]+$`)
 	wordAlone = regexp.MustCompile(`^[A-Za-z0-9]+\$?$`)
 )
 
 // aloneAlternative returns the second of alternatives such as job-alpha|beta|gamma, where job-(alpha|beta|gamma) is meant.
 func aloneAlternative(pattern string) string {
 	parts := strings.Split(pattern, "|")
-	if len(parts) < 2 || !joined.MatchString(parts[0]) {
+	if len(parts) < 2 || !prefixed.MatchString(parts[0]) {
 		return ""
 	}
 	for _, p := range parts[1:] {

@@ -71,7 +71,7 @@ func TestFiguresOfPolicies(t *testing.T) {
 	}
 	writePolicies(t, policies, many, tools)
 	bundle := filepath.Join(dir, "b.tar.gz")
-	for _, args := range [][]string{{"compile", policies, "-o", bundle}} {
+	for _, args := range [][]string{{"lint", policies, "--quiet"}, {"compile", policies, "-o", bundle}} {
 		var times []time.Duration
 		var most int64
 		for range 5 {
