@@ -183,9 +183,17 @@ func TestFigures(t *testing.T) {
 			}
 		}
 	}
-	names := []string{"walk", "stateless", "stateful", "duckdb"}
-	counts := []int{rows, rows, rows, rows}
-	jobs := []func(){func() { walkOnly(t, big) }, run(big, "stateless", decide.Native), run(big, "stateful", decide.Native), duckDB(t, big)}
+	compare := func(set string) func() {
+		return func() {
+			if _, err := simulate.Run(context.Background(), sets[set], simulate.Options{Traffic: []string{big}, Baseline: sets[set], Examples: true}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	names := []string{"walk", "stateless", "stateful", "duckdb", "stateless baseline", "stateful baseline"}
+	counts := []int{rows, rows, rows, rows, rows, rows}
+	jobs := []func(){func() { walkOnly(t, big) }, run(big, "stateless", decide.Native), run(big, "stateful", decide.Native), duckDB(t, big),
+		compare("stateless"), compare("stateful")}
 	fs := measure(5, names, counts, jobs)
 	ofs := measure(3, []string{"opa stateless", "opa stateful", "small stateless", "small stateful"}, []int{few, few, few, few},
 		[]func(){run(small, "stateless", decide.OnOPA), run(small, "stateful", decide.OnOPA), run(small, "stateless", decide.Native), run(small, "stateful", decide.Native)})
@@ -199,6 +207,8 @@ func TestFigures(t *testing.T) {
 	ratio("simulate without session state : DuckDB, one JSON field", fs["stateless"], fs["duckdb"])
 	ratio("simulate without session state : embedded OPA, same rows", ofs["small stateless"], ofs["opa stateless"])
 	ratio("simulate with session state : embedded OPA, same rows", ofs["small stateful"], ofs["opa stateful"])
+	ratio("simulate without session state : the same with a baseline", fs["stateless"], fs["stateless baseline"])
+	ratio("simulate with limits, budgets, taints : the same with a baseline", fs["stateful"], fs["stateful baseline"])
 	startup(t, dir)
 }
 
