@@ -32,7 +32,7 @@ type gates struct {
 const simulateLong = `Simulate replays captured tool calls (Parquet files, or globs of them) in event time through the decision engine and
 reports what the policy would block, whom it would make wait, and which tools are safe to enforce.
 
---policy takes a file or a directory; without it, policies/ beside the traffic is used, else ./policies.
+--policy takes a file, a directory or a bundle; without it, policies/ beside the traffic is used, else ./policies.
 Rates are over the calls that can be decided; their 95% intervals are clustered by session.
 
 --baseline OLD judges the same calls by another policy as well, and reports what the new one changes: newly denied
@@ -79,7 +79,7 @@ func (a *app) simulateCmd() *cobra.Command {
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&policyPath, "policy", "", "policy file or directory")
+	f.StringVar(&policyPath, "policy", "", "policy file, directory or bundle")
 	f.StringVar(&baseline, "baseline", "", "compare with this policy: what does the new one change?")
 	f.StringVar(&sarif, "sarif", "", "write what changes to this file as SARIF as well, on the lines that caused it")
 	f.BoolVar(&noExamples, "no-examples", false, "show no calls as examples of what changes")
