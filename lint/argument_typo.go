@@ -46,7 +46,7 @@ func checkArgumentTypo(p *pass) {
 					if scopes[s] == nil {
 						scopes[s] = map[string][]mention{}
 					}
-					if !slices.ContainsFunc(scopes[s][name], func(x mention) bool { return x.pos == m.pos }) {
+					if len(scopes[s][name]) < enough && !slices.ContainsFunc(scopes[s][name], func(x mention) bool { return x.pos == m.pos }) {
 						scopes[s][name] = append(scopes[s][name], m)
 					}
 				}
@@ -57,6 +57,9 @@ func checkArgumentTypo(p *pass) {
 		reportSlips(p, named)
 	}
 }
+
+// enough is how many mentions of a name are told apart: a name that stands so often is no slip.
+const enough = 8
 
 // maxNames bounds the pairs that are compared; no tool has so many arguments.
 const maxNames = 300
