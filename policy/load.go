@@ -322,7 +322,7 @@ func (l *loader) across() {
 		}
 		guardrails[k] = g.Pos
 	}
-	l.overlaps()
+	l.twice()
 	if len(l.errs) > 0 {
 		return
 	}

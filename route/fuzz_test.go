@@ -61,7 +61,7 @@ func FuzzMatch(f *testing.F) {
 func FuzzPath(f *testing.F) {
 	var b strings.Builder
 	b.WriteString("routes:\n")
-	for i, p := range []string{"a", "a/", "{x}", "{x}/a/", "a:b", "b/{x}", "b/x@y", "{x}/{y}/", "a/a/{x}", "a/{x}/a:b/c", "{x}/{z}/a:b/{y}"} {
+	for i, p := range []string{"a", "a/", "{x}", "{x}/a", "a/{x}", "a:b", "b/{x}", "b/x@y", "{x}/{y}/", "a/a/{x}", "a/{x}/a:b/c", "{x}/b/a:b/{y}"} {
 		fmt.Fprintf(&b, "  - {match: \"GET h.test/%s\", call: t/c%d}\n", p, i)
 	}
 	set, err := policy.LoadText("r.yaml", b.String())

@@ -184,7 +184,7 @@ func (t *Table) find(req *Request, p *path) (*compiled, error) {
 	if p.n >= len(trees) || trees[p.n] == nil {
 		return nil, unmatched("no route matches %.20q requests to %.80q with such a path", req.Method, host)
 	}
-	c, err := trees[p.n].find(p, 0)
+	c, err := trees[p.n].find(p, 0, nil)
 	switch {
 	case err != nil:
 		return nil, err
@@ -197,24 +197,31 @@ func (t *Table) find(req *Request, p *path) (*compiled, error) {
 	return c, nil
 }
 
-// find goes down the tree; where a text and a parameter both fit, the text is tried first. Of nested routes, which are the
-// only ones that match one request, this finds the narrowest.
-func (t *tree) find(p *path, i int) (*compiled, error) {
+// find goes down the tree. Where a text and a parameter both fit, the text comes first, so that of all routes that match
+// the first is the narrowest, if one of them is narrower than all others. The route found so far is best, or nil.
+func (t *tree) find(p *path, i int, best *compiled) (*compiled, error) {
 	if i == p.n {
-		return t.route, nil
+		if best != nil && t.route != nil && !best.Narrower(t.route.Route) {
+			return nil, unmatched("the request fits two routes, and neither is the narrower: %s and %s", best.Match(), t.route.Match())
+		}
+		if best == nil {
+			best = t.route
+		}
+		return best, nil
 	}
 	seg := p.seg[i]
+	var err error
 	if p.encoded&(1<<i) != 0 {
 		if text, _ := unescape(seg, false); t.text[text] != nil {
 			return nil, unmatched("the path can be read in two ways: %.80q spells the text %.80q of a route with percent-encoding", seg, text)
 		}
 	} else if next := t.text[seg]; next != nil {
-		if c, err := next.find(p, i+1); c != nil || err != nil {
-			return c, err
+		if best, err = next.find(p, i+1, best); err != nil {
+			return nil, err
 		}
 	}
 	if t.param != nil && seg != "" {
-		return t.param.find(p, i+1)
+		return t.param.find(p, i+1, best)
 	}
-	return nil, nil
+	return best, nil
 }

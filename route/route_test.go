@@ -22,6 +22,8 @@ routes:
       account: header.stripe-account
   - {match: "GET api.stripe.com/v1/customers/{customer}", call: stripe-payments/get_customer, args: {limit: {from: query.limit, type: integer}}}
   - {match: GET api.stripe.com/v1/customers/search, call: stripe-payments/search}
+  - {match: "GET api.test/issues/{n}/comments", call: t/list}
+  - {match: "GET api.test/issues/comments/{id}", call: t/one}
   - {match: "POST api.test:8443/{a}/x:verb/", call: t/verb, body: none}
   - {match: "GET api.test:8443/{a}/x:verb/", call: t/get}
   - {match: "DELETE api.test:8443/items/{id}", call: "t/items%2Fdelete", door: ext_proc}
@@ -81,6 +83,8 @@ func TestMatch(t *testing.T) {
 		{"GET https://api.stripe.com/v1/customers/cus%3A1?limit=10&x=&y\n\n", `stripe-payments/get_customer read {"customer":"cus:1","limit":10,"x":"","y":""}`},
 		{"GET https://api.stripe.com/v1/customers/search?q=a=b\n\n", `stripe-payments/search read {"q":"a=b"}`},
 		{"POST http://api.test:8443/n%C3%A9/x:verb/\n\n", `t/verb write {"a":"né"}`},
+		{"GET http://api.test/issues/7/comments\n\n", `t/list read {"n":"7"}`},
+		{"GET http://api.test/issues/comments/7\n\n", `t/one read {"id":"7"}`},
 		{"DELETE http://api.test:8443/items/7\n\n", `t/items/delete write {"id":"7"}`},
 		{"GET http://[::1]:8080/\n\n", `t/root read {}`},
 		{"POST http://api.test/json\n" + js + `{"b": 1.50, "a": [1, 2]}`, `t/json write {"b": 1.50, "a": [1, 2]}`},
@@ -157,6 +161,7 @@ func TestRefusals(t *testing.T) {
 		{get("/v1/customers/a?"), "403 malformed", "empty query"},
 		{get(strings.Repeat("/a", 65)), "403 malformed", "more than 64"},
 		{"GET http://api.test:8443/a/x%3Averb/\n\n", "403 tool_not_granted", "two ways"},
+		{"GET http://api.test/issues/comments/comments\n\n", "403 tool_not_granted", "fits two routes"},
 		// Queries and forms.
 		{get("/v1/customers/a?x=1&x=2"), "400 malformed", "query.x stands twice"},
 		{get("/v1/customers/a?limit=1&limit=2"), "400 malformed", "stands twice"},

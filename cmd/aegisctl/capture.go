@@ -31,6 +31,7 @@ func (a *app) captureCmd() *cobra.Command {
 
 func (a *app) captureImportCmd() *cobra.Command {
 	var from, output, tenant string
+	var api openAPI
 	c := &cobra.Command{
 		Use:   "import --from jsonl IN… -o traffic.parquet",
 		Short: "Turn other formats into captured traffic",
@@ -38,9 +39,15 @@ func (a *app) captureImportCmd() *cobra.Command {
 
 jsonl: one call a line, plain or gzip; "-" is stdin. Its members are time, session, seq, agent, chain, tool, action, args,
 effect, region, tenant, estimated_cost, outcome, coverage, labels, source, model, call_id, parent, recorded_decision,
-recorded_policy_version. A line that is no call is counted and listed, and the others are kept; exit 1 then.`,
+recorded_policy_version. A line that is no call is counted and listed, and the others are kept; exit 1 then.
+
+With --openapi it reads no traffic: it drafts routes, which turn HTTP requests into calls, from an OpenAPI document.`,
+		Example: "  aegisctl capture import --from jsonl calls.jsonl -o traffic.parquet\n" +
+			"  aegisctl capture import --openapi api.yaml --tool billing -o policies/routes.yaml",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
+			case api.path != "":
+				return a.draftRoutes(&api, args, from, tenant, output)
 			case len(args) == 0:
 				return errors.New("import needs input files: aegisctl capture import --from jsonl calls.jsonl -o traffic.parquet")
 			case output == "":
@@ -53,8 +60,9 @@ recorded_policy_version. A line that is no call is counted and listed, and the o
 	}
 	f := c.Flags()
 	f.StringVar(&from, "from", "", "format of the input: jsonl")
-	f.StringVarP(&output, "output", "o", "", "the Parquet file to write")
-	f.StringVar(&tenant, "tenant", "", "the tenant of calls that state none")
+	f.StringVarP(&output, "output", "o", "", "the Parquet file to write; with --openapi the file of routes (default: stdout)")
+	api.flags(f)
+	f.StringVar(&tenant, "tenant", "", "the tenant of calls that state none; with --openapi, of the routes")
 	return c
 }
 
