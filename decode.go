@@ -38,6 +38,17 @@ func DecodeCall(text []byte) (*Call, error) {
 	return c, nil
 }
 
+// SetMember sets what one member of an envelope says, by the rules of DecodeCall: for doors that have another envelope and
+// carry some of the same members. The members that say who calls what are not among them.
+func (c *Call) SetMember(m Value) error {
+	switch m.Key() {
+	case "session", "region", "chain", "effect", "approval", "dry_run", "time":
+		return c.member(m)
+	}
+	return &SyntaxError{m.Offset(), fmt.Sprintf("unknown member %.40q; what may stand here is session, region, chain, effect, time, "+
+		"approval, dry_run", m.Key())}
+}
+
 func (c *Call) member(m Value) error {
 	bad := func(want string) error {
 		return &SyntaxError{m.Offset(), fmt.Sprintf("%q must be %s", m.Key(), want)}

@@ -36,7 +36,7 @@ func TestArrows(t *testing.T) {
 		"serve/admin":  {"serve"},
 		"serve/native": {"", "serve"},
 		"cmd/aegisctl": {"", "bundle", "capture", "compile", "decide", "draft", "examples", "lint", "lint/suite", "policy", "route", "sign", "simulate",
-			"serve", "serve/admin", "serve/native"},
+			"serve", "serve/admin", "serve/authzen", "serve/native"},
 		"examples":      {}, // its tests stand on simulate
 		"examples/make": {"", "capture"},
 	}

@@ -60,6 +60,17 @@ func (web *Web) JSON(h func(http.ResponseWriter, *http.Request, Principal, []byt
 	})
 }
 
+// Open makes a handler of one that tells everybody the same: nobody need say who he is.
+func (web *Web) Open(h http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := web.admit(r); err != nil {
+			Problem(w, http.StatusForbidden, "forbidden", err.Error())
+			return
+		}
+		h(w, r)
+	})
+}
+
 // admit refuses requests that a web page could have made a browser send.
 func (web *Web) admit(r *http.Request) error {
 	host := r.Host

@@ -20,6 +20,7 @@ import (
 	"github.com/aegisctl/aegis/policy"
 	"github.com/aegisctl/aegis/serve"
 	"github.com/aegisctl/aegis/serve/admin"
+	"github.com/aegisctl/aegis/serve/authzen"
 	"github.com/aegisctl/aegis/serve/native"
 	"github.com/aegisctl/aegis/sign"
 )
@@ -118,7 +119,9 @@ func (a *app) serve(ctx context.Context, in serveFlags) (err error) {
 	}
 	var srv serve.Server
 	calls, operators := http.NewServeMux(), http.NewServeMux()
-	native.New(svc, &serve.Web{Auth: auth}).Register(calls)
+	web := &serve.Web{Auth: auth}
+	native.New(svc, web).Register(calls)
+	authzen.New(svc, web).Register(calls)
 	admin.New(svc, func() error {
 		if srv.Draining() {
 			return errors.New("the server is draining")
