@@ -25,6 +25,11 @@ var deeperRules = []*Rule{
 	trafficError,
 	trafficRareError,
 	trafficDeniesAll,
+	routeWithoutGrant,
+	routeWrongType,
+	routeArgumentRenamed,
+	routeArgumentUnread,
+	routeCannotSanitize,
 }
 
 // laterRules go by the text, and came when the ids below 050 were used up: AEG090 and up.
