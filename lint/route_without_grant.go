@@ -10,12 +10,13 @@ import (
 var routeWithoutGrant = &Rule{
 	ID:       "AEG080",
 	Name:     "route-without-grant",
-	Severity: aegis.SeverityWarning,
+	Severity: aegis.SeverityInfo,
 	Summary:  "a route leads to a tool or an action that no policy grants",
 	Doc: `avoid: call: stripe/create_payments where policies grant stripe/create_payment
 prefer: the names that policies grant
 why: requests become calls of that name, and all of them are denied. Names compare byte for byte.
-Routes of a tenant that has no policy here are not judged.`,
+It is only information: routes drafted for a whole API name much that no agent may do. Routes of a tenant that has no
+policy here are not judged.`,
 	check: checkRouteWithoutGrant,
 }
 
