@@ -2,6 +2,7 @@ package bundle_test
 
 import (
 	"bytes"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -45,6 +46,8 @@ func TestLoad(t *testing.T) {
 	}
 	if want := load(t); s.Version != want.Version || s.Rules[len(s.Rules)-1] != want.Rules[len(want.Rules)-1] {
 		t.Errorf("the set is another: %v", s.Rules)
+	} else if len(s.Routes) != 1 || len(s.Routes[0].Routes) != 1 || !reflect.DeepEqual(s.Routes, want.Routes) {
+		t.Errorf("the routes are others: %+v", s.Routes)
 	}
 	m, err := archive(t).Manifest()
 	if err != nil || m.Metadata.Serial != 7 || m.Metadata.Tenants[0] != "acme" || m.Metadata.PolicyVersion != s.Version {

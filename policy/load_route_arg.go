@@ -58,13 +58,13 @@ func readRouteArgs(r *reader, d *routeDraft, k, n *node) {
 		if !ok {
 			continue
 		}
-		a := &RouteArg{Pos: key.pos, Name: name}
+		a, before := &RouteArg{Pos: key.pos, Name: name}, len(r.errs)
 		if v := n.items[i]; v.kind == mapNode {
 			readFields(r, v, "the argument "+clip(name), routeArgTable.of(routeArgFields), a)
 		} else {
 			r.place(a, v)
 		}
-		if d.Method != "" {
+		if d.Method != "" && len(r.errs) == before {
 			r.source(d.Route, a)
 			d.Args = append(d.Args, a)
 		}
