@@ -12,9 +12,12 @@ import (
 //
 // Anything that is not exactly this is an error (a *SyntaxError with its place); the caller answers reject. Keys that
 // differ in case only are refused here outside args; inside args they are left to Value.Variants.
-func DecodeCall(text []byte) (*Call, error) {
+func DecodeCall(text []byte) (*Call, error) { return DecodeCallWithin(text, MaxBody) }
+
+// DecodeCallWithin is DecodeCall for a door with another limit on the size of a body, in bytes; GreatestBody at most.
+func DecodeCallWithin(text []byte, limit int) (*Call, error) {
 	d := new(Doc)
-	if err := d.Parse(text, MaxBody); err != nil {
+	if err := d.Parse(text, min(limit, GreatestBody)); err != nil {
 		return nil, err
 	}
 	root := d.Root()

@@ -8,11 +8,13 @@ import (
 
 // Limits of strict JSON (DESIGN §4). They hold for every door.
 const (
-	MaxBody     = 1 << 20 // bytes of one document, unless the door says otherwise
-	MaxDepth    = 64      // nested objects and lists
-	MaxMembers  = 10_000  // of one object or list
-	MaxNumber   = 64      // bytes of one number literal
-	MaxExponent = 3       // digits of an exponent
+	MaxBody = 1 << 20 // bytes of one document, unless the door says otherwise
+
+	GreatestBody = 16 << 20 // bytes that a door may be told to take
+	MaxDepth     = 64       // nested objects and lists
+	MaxMembers   = 10_000   // of one object or list
+	MaxNumber    = 64       // bytes of one number literal
+	MaxExponent  = 3        // digits of an exponent
 )
 
 // SyntaxError says where and why a document is not strict JSON.

@@ -228,7 +228,7 @@ func (g *Gate) sanitize(s *Scratch, p *Plan, c *aegis.Call, f *Facts) (*Verdict,
 	s.rewrite = rewriteArgs(s.rewrite[:0], c.Args, p.Sanitizers)
 	rewritten := *c
 	again := Facts{Session: f.Session}
-	ok := s.doc.Parse(s.rewrite, 2*aegis.MaxBody) == nil
+	ok := s.doc.Parse(s.rewrite, 2*aegis.GreatestBody) == nil
 	if ok {
 		rewritten.Args = s.doc.Root()
 		again.Detected = s.second.detected(p, rewritten.Args)

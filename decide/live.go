@@ -106,7 +106,7 @@ func (g *Gate) forwarded(s *Scratch, p *Plan, c *aegis.Call, f *Facts, force *fo
 	}
 	doc, second := new(aegis.Doc), new(Scratch)
 	rewritten := *c
-	ok := doc.Parse(rewriteArgs(nil, c.Args, bound), 2*aegis.MaxBody) == nil
+	ok := doc.Parse(rewriteArgs(nil, c.Args, bound), 2*aegis.GreatestBody) == nil
 	if ok {
 		rewritten.Args = doc.Root()
 		again := Facts{Session: f.Session}
@@ -245,7 +245,7 @@ func (t *Ticket) arguments() aegis.Value {
 		return aegis.Value{}
 	}
 	d := new(aegis.Doc)
-	if err := d.Parse(t.text, 2*aegis.MaxBody); err != nil {
+	if err := d.Parse(t.text, 2*aegis.GreatestBody); err != nil {
 		return aegis.Value{} // it was parsed before
 	}
 	return d.Root()

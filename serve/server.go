@@ -31,13 +31,14 @@ type listening struct {
 const (
 	headerWithin = 5 * time.Second
 	bodyWithin   = 30 * time.Second
+	writeWithin  = 2 * time.Minute // from the end of the header, so it covers body and a call that is held
 	idleWithin   = 2 * time.Minute
 	maxHeader    = 64 << 10
 )
 
 // HTTP adds a listener that serves a handler.
 func (s *Server) HTTP(name string, l net.Listener, h http.Handler) {
-	srv := &http.Server{Handler: h, ReadHeaderTimeout: headerWithin, ReadTimeout: bodyWithin, IdleTimeout: idleWithin, MaxHeaderBytes: maxHeader}
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: headerWithin, ReadTimeout: bodyWithin, WriteTimeout: writeWithin, IdleTimeout: idleWithin, MaxHeaderBytes: maxHeader}
 	s.Add(name, l, func(l net.Listener) error {
 		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			return err

@@ -20,6 +20,15 @@ type Web struct {
 	Auth    Authenticator
 	Hosts   []string // names under which the server may be called, beside loopback addresses; a browser tricked into calling another is refused
 	MaxBody int      // bytes; 0: aegis.MaxBody
+	Slots   *Slots   // nil: no limit on the calls under way
+}
+
+// Limit returns how many bytes a body may have.
+func (web *Web) Limit() int {
+	if web.MaxBody == 0 {
+		return aegis.MaxBody
+	}
+	return web.MaxBody
 }
 
 // Authenticator establishes who calls. The error says, to the caller, why not.
@@ -29,11 +38,7 @@ type Authenticator interface {
 
 // JSON makes a handler of one that takes a JSON body.
 func (web *Web) JSON(h func(http.ResponseWriter, *http.Request, Principal, []byte)) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := web.admit(r); err != nil {
-			Problem(w, http.StatusForbidden, "forbidden", err.Error())
-			return
-		}
+	return web.Guard(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		who, err := web.Auth.Authenticate(r)
 		if err != nil {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="aegis"`)
@@ -48,6 +53,13 @@ func (web *Web) JSON(h func(http.ResponseWriter, *http.Request, Principal, []byt
 			Problem(w, http.StatusUnsupportedMediaType, "unsupported_encoding", "the body must not be compressed")
 			return
 		}
+		// The slot is taken before the body is read, because bodies are memory, and after the caller is known.
+		if !web.Slots.Take() {
+			w.Header().Set("Retry-After", "1")
+			Problem(w, http.StatusServiceUnavailable, "busy", "too many calls are under way; this one was not looked at")
+			return
+		}
+		defer web.Slots.Give()
 		body, err := web.body(r)
 		switch {
 		case errors.Is(err, errTooLarge):
@@ -57,19 +69,22 @@ func (web *Web) JSON(h func(http.ResponseWriter, *http.Request, Principal, []byt
 		default:
 			h(w, r, who, body)
 		}
-	})
+	}))
 }
 
-// Open makes a handler of one that tells everybody the same: nobody need say who he is.
-func (web *Web) Open(h http.HandlerFunc) http.Handler {
+// Guard refuses what a web page could have made a browser send, before h sees it.
+func (web *Web) Guard(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := web.admit(r); err != nil {
 			Problem(w, http.StatusForbidden, "forbidden", err.Error())
 			return
 		}
-		h(w, r)
+		h.ServeHTTP(w, r)
 	})
 }
+
+// Open makes a handler of one that tells everybody the same: nobody need say who he is.
+func (web *Web) Open(h http.HandlerFunc) http.Handler { return web.Guard(h) }
 
 // admit refuses requests that a web page could have made a browser send.
 func (web *Web) admit(r *http.Request) error {
@@ -111,10 +126,7 @@ func (web *Web) knows(host string) bool {
 var errTooLarge = errors.New("the body is larger than this door takes")
 
 func (web *Web) body(r *http.Request) ([]byte, error) {
-	most := web.MaxBody
-	if most == 0 {
-		most = aegis.MaxBody
-	}
+	most := web.Limit()
 	if r.ContentLength > int64(most) {
 		return nil, errTooLarge
 	}
@@ -203,6 +215,18 @@ type NoAuth struct{}
 // Authenticate returns a principal that is what it declares.
 func (NoAuth) Authenticate(*http.Request) (Principal, error) {
 	return Principal{Name: "anybody"}, nil
+}
+
+// Certificate takes whoever the listener let in: it asked for a client certificate and verified it. Such a client is
+// believed like one that holds the server's token, because a certificate says who connects and not for which agent.
+type Certificate struct{}
+
+// Authenticate refuses connections on which no certificate was verified.
+func (Certificate) Authenticate(r *http.Request) (Principal, error) {
+	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
+		return Principal{}, errors.New("the connection shows no client certificate")
+	}
+	return Principal{Name: "certificate " + r.TLS.VerifiedChains[0][0].Subject.String()}, nil
 }
 
 // Secret asks for one bearer token, which whoever may read a file of this machine has.

@@ -93,12 +93,7 @@ func (a *app) root() *cobra.Command {
 		Args:          cobra.NoArgs,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 		PersistentPreRunE: func(*cobra.Command, []string) error {
-			var level slog.Level
-			if err := level.UnmarshalText([]byte(a.logLevel)); err != nil {
-				return fmt.Errorf("--log-level %q: use debug, info, warn or error", a.logLevel)
-			}
-			a.log = slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))
-			return nil
+			return a.logAt(a.logLevel)
 		},
 	}
 	f := root.PersistentFlags()
@@ -124,6 +119,16 @@ func (a *app) root() *cobra.Command {
 	)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	return root
+}
+
+// logAt makes the log.
+func (a *app) logAt(name string) error {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(name)); err != nil {
+		return fmt.Errorf("--log-level %q: use debug, info, warn or error", name)
+	}
+	a.log = slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))
+	return nil
 }
 
 // formats checks --format against what a verb can write.

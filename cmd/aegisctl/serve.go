@@ -2,90 +2,101 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
-	"path/filepath"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/aegisctl/aegis"
-	"github.com/aegisctl/aegis/bundle"
 	"github.com/aegisctl/aegis/decide"
-	"github.com/aegisctl/aegis/policy"
 	"github.com/aegisctl/aegis/serve"
 	"github.com/aegisctl/aegis/serve/admin"
 	"github.com/aegisctl/aegis/serve/authzen"
 	"github.com/aegisctl/aegis/serve/native"
-	"github.com/aegisctl/aegis/sign"
 )
 
-// serveFlags are the flags of serve.
-type serveFlags struct {
-	bundles   []string
-	keys      []string
-	insecure  bool
-	minSerial int64
-	listen    string
-	admin     string
-	mode      string
-	tenant    string
-	auth      string
-	tokenFile string
-	engine    string
-	capture   string
-	notice    time.Duration
-	grace     time.Duration
-}
-
 func (a *app) serveCmd() *cobra.Command {
-	var in serveFlags
+	in := defaultServeConfig()
+	var file string
+	var show bool
 	c := &cobra.Command{
 		Use:   "serve --bundle b.tar.gz --key k.pub",
 		Short: "Decide live calls",
 		Long: `Serve is the enforcement server. It needs no other service. It loads bundles that a key given with --key has signed, and
-answers calls on POST /v1/decide until it is told to end (SIGTERM, Ctrl-C), when it drains.
+answers calls on POST /v1/decide until it is told to end (SIGTERM, Ctrl-C), when it drains. It looks for new policies every
+--reload-every and on SIGHUP; what is not verified leaves the policies in force as they are.
+
+Every flag is also a variable (--max-body is AEGIS_MAX_BODY) and a key of the file given with --config. A flag goes before the
+variable, the variable before the file. --print-config shows what is in effect, as such a file.
 
 On loopback it makes a token, writes it to a file that only this user can read, and asks for it.`,
-		Example: "  aegisctl serve --bundle b.tar.gz --key k.pub --mode shadow",
+		Example: "  aegisctl serve --bundle b.tar.gz --key k.pub --mode shadow\n  aegisctl serve --config serve.yaml --print-config",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return a.serve(c.Context(), in)
+			from, err := in.fill(c.Flags(), file, os.LookupEnv)
+			if err != nil {
+				return err
+			}
+			if err := a.logAt(in.logLevel); err != nil {
+				return err
+			}
+			if err := in.check(); err != nil {
+				return err
+			}
+			if show {
+				return in.print(a.out, from)
+			}
+			return a.serve(c.Context(), &in)
 		},
 	}
-	f := c.Flags()
-	f.StringArrayVar(&in.bundles, "bundle", nil, "bundle, or policy directory with --insecure-unsigned; repeat it for other tenants")
-	f.StringArrayVar(&in.keys, "key", nil, "public key that bundles must be signed with; repeat it while keys are rotated")
-	f.BoolVar(&in.insecure, "insecure-unsigned", false, "take bundles and policies without a signature")
-	f.Int64Var(&in.minSerial, "min-serial", 0, "lowest serial to accept")
-	f.StringVar(&in.listen, "listen", "127.0.0.1:8181", "where calls come in: host:port, or unix:/path")
-	f.StringVar(&in.admin, "admin-listen", "127.0.0.1:8182", "where /healthz, /readyz and /v1/status are")
-	f.StringVar(&in.mode, "mode", "enforce", "enforce, or shadow: nothing is blocked")
-	f.StringVar(&in.tenant, "tenant", "", "the one tenant believed; a call of another is denied")
-	f.StringVar(&in.auth, "auth", "token", "token: ask for the server's token; none: believe everybody (loopback and Unix sockets only, with --tenant)")
-	f.StringVar(&in.tokenFile, "token-file", "", "file for the server's token (default: in the user's state directory)")
-	f.StringVar(&in.engine, "engine", "native", "native, opa, or both (fails on a difference)")
-	f.StringVar(&in.capture, "capture", "", "directory for captured traffic, which aegisctl simulate reads")
-	f.DurationVar(&in.notice, "drain-notice", 0, "how long to still take calls after /readyz says no")
-	f.DurationVar(&in.grace, "drain-grace", 10*time.Second, "how long to wait for calls under way")
+	in.bind(c.Flags())
+	c.Flags().StringVar(&file, "config", "", "YAML file of options; also AEGIS_CONFIG")
+	c.Flags().BoolVar(&show, "print-config", false, "print the options in effect, each with what it means, and end")
 	return c
 }
 
-func (a *app) serve(ctx context.Context, in serveFlags) (err error) {
-	mode, ok := map[string]aegis.Mode{"enforce": aegis.Enforce, "shadow": aegis.Shadow}[in.mode]
-	if !ok {
-		return fmt.Errorf("--mode %q: use enforce or shadow", in.mode)
+// check judges options that need no look at the machine.
+func (c *serveConfig) check() error {
+	most := byteSize(aegis.GreatestBody)
+	switch {
+	case c.mode != "enforce" && c.mode != "shadow":
+		return fmt.Errorf("--mode %q: use enforce or shadow", c.mode)
+	case c.auth != "token" && c.auth != "none" && c.auth != "mtls":
+		return fmt.Errorf("--auth %q: use token, mtls or none", c.auth)
+	case c.auth != "token" && c.tenant == "":
+		return fmt.Errorf("--auth %s needs --tenant, the one tenant to believe", c.auth)
+	case c.auth == "mtls" && c.tls.ClientCA == "":
+		return errors.New("--auth mtls needs --tls-client-ca, the authorities of client certificates")
+	case c.onStale != "deny" && c.onStale != "keep":
+		return fmt.Errorf("--on-stale %q: use deny or keep", c.onStale)
+	case c.maxBody < 1<<10 || c.maxBody > most:
+		return fmt.Errorf("--max-body %s: use 1KiB to %s", &c.maxBody, &most)
+	case c.maxConns < 1 || c.maxCalls < 1:
+		return errors.New("--max-connections and --max-in-flight must be 1 or more")
+	case c.minSerial < 0:
+		return fmt.Errorf("--min-serial %d is below 0", c.minSerial)
+	case c.reload < 0 || c.maxAge < 0 || c.notice < 0 || c.grace < 0 || c.deadline <= 0:
+		return errors.New("a span of time is negative, or --decision-deadline is 0")
 	}
-	sources, err := in.load(ctx)
-	if err != nil {
-		return err
+	for _, files := range []struct {
+		prefix string
+		serve.TLSFiles
+	}{{"", c.tls}, {"admin-", c.adminTLS}} {
+		if f := files.TLSFiles; f != (serve.TLSFiles{}) && (f.Cert == "" || f.Key == "") {
+			return fmt.Errorf("TLS needs both --%stls-cert and --%stls-key", files.prefix, files.prefix)
+		}
 	}
-	opt := serve.Options{Mode: mode, Tenant: in.tenant, Engine: decide.EngineKind(in.engine), Log: a.log}
+	return nil
+}
+
+func (a *app) serve(ctx context.Context, in *serveConfig) (err error) {
+	mode := aegis.Enforce
+	if in.mode == "shadow" {
+		mode = aegis.Shadow
+	}
+	opt := serve.Options{Mode: mode, Tenant: in.tenant, Engine: decide.EngineKind(in.engine), Deadline: in.deadline, Log: a.log}
 	if in.capture != "" {
 		if !isDir(in.capture) {
 			return fmt.Errorf("--capture %s is no directory", in.capture)
@@ -100,26 +111,24 @@ func (a *app) serve(ctx context.Context, in serveFlags) (err error) {
 	}
 	svc := serve.New(opt)
 	defer svc.Close()
+	sources, err := in.load(ctx)
+	if err != nil {
+		return err
+	}
 	if err := svc.Install(sources); err != nil {
 		return err
 	}
-	data, err := serve.Listen(in.listen)
-	if err != nil {
-		return fmt.Errorf("--listen %s: %w", in.listen, err)
+	if err := in.openState(); err != nil {
+		return err
 	}
-	defer data.Close()
-	ops, err := serve.Listen(in.admin)
-	if err != nil {
-		return fmt.Errorf("--admin-listen %s: %w", in.admin, err)
-	}
-	defer ops.Close()
-	auth, how, err := in.authenticator(data)
+	doors, err := in.open(a.log)
 	if err != nil {
 		return err
 	}
+	defer doors.close()
 	var srv serve.Server
 	calls, operators := http.NewServeMux(), http.NewServeMux()
-	web := &serve.Web{Auth: auth}
+	web := &serve.Web{Auth: doors.auth, Hosts: in.hosts, MaxBody: int(in.maxBody), Slots: serve.NewSlots(in.maxCalls)}
 	native.New(svc, web).Register(calls)
 	authzen.New(svc, web).Register(calls)
 	admin.New(svc, func() error {
@@ -128,99 +137,8 @@ func (a *app) serve(ctx context.Context, in serveFlags) (err error) {
 		}
 		return nil
 	}).Register(operators)
-	srv.HTTP("data", data, calls)
-	srv.HTTP("admin", ops, operators)
-	a.announce(svc, data, ops, how)
+	srv.HTTP("data", doors.data, calls)
+	srv.HTTP("admin", doors.admin, web.Guard(operators))
+	a.announce(svc, in, doors)
 	return srv.Run(ctx, in.notice, in.grace)
-}
-
-// announce says where the server listens, in what mode, and how to call it.
-func (a *app) announce(svc *serve.Service, data, ops net.Listener, how string) {
-	a.note("aegisctl serve: mode %s, calls on %s, operators on %s", svc.Mode(), data.Addr(), ops.Addr())
-	for _, u := range svc.Units() {
-		a.note("  %s: %s", u.Name, u.Set.Version)
-	}
-	if _, tcp := data.Addr().(*net.TCPAddr); tcp {
-		a.note("  curl %s-H 'Content-Type: application/json' -d '{\"tenant\":…,\"agent\":…,\"tool\":…,\"args\":{}}' http://%s/v1/decide", how, data.Addr())
-	}
-}
-
-// load reads the sources. Nothing is served of one that is not verified, unless that was asked for.
-func (in *serveFlags) load(ctx context.Context) ([]serve.Source, error) {
-	if len(in.bundles) == 0 {
-		return nil, errors.New("serve needs policies: --bundle b.tar.gz --key k.pub")
-	}
-	if len(in.keys) == 0 && !in.insecure {
-		return nil, errors.New("serve needs the key that bundles are signed with: --key k.pub (or --insecure-unsigned)")
-	}
-	keys, err := publicKeys(ctx, in.keys)
-	if err != nil {
-		return nil, err
-	}
-	var out []serve.Source
-	for _, path := range in.bundles {
-		src := serve.Source{Name: path}
-		if in.insecure && len(keys) == 0 {
-			src.Set, err = loadPolicy(path, "")
-		} else {
-			src.Set, src.Serial, err = verified(path, sign.Options{Keys: keys, MinSerial: in.minSerial})
-			src.Signed = true
-		}
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, src)
-	}
-	return out, nil
-}
-
-// verified reads a bundle once, judges what it read, and loads that.
-func verified(path string, o sign.Options) (*policy.Set, int64, error) {
-	archive, err := readBundle(path)
-	if err != nil {
-		return nil, 0, err
-	}
-	if o.Detached, err = beside("", detachedPath(path, 0)); err != nil {
-		return nil, 0, err
-	}
-	v, err := sign.Verify(archive, o)
-	if err != nil {
-		return nil, 0, fmt.Errorf("%s: %w", path, err)
-	}
-	set, err := bundle.Load(v.Bundle)
-	return set, v.Serial, err
-}
-
-// authenticator settles who may call, and how people say so to curl.
-func (in *serveFlags) authenticator(l net.Listener) (serve.Authenticator, string, error) {
-	switch {
-	case in.auth == "none" && !serve.Local(l):
-		return nil, "", fmt.Errorf("--auth none is allowed on loopback and Unix sockets only, and %s is neither", l.Addr())
-	case in.auth == "none" && in.tenant == "":
-		return nil, "", errors.New("--auth none needs --tenant, the one tenant to believe")
-	case in.auth == "none":
-		return serve.NoAuth{}, "", nil
-	case in.auth != "token":
-		return nil, "", fmt.Errorf("--auth %q: use token or none", in.auth)
-	case !serve.Local(l):
-		return nil, "", fmt.Errorf("the server's token is for loopback and Unix sockets; %s is neither", l.Addr())
-	}
-	path := in.tokenFile
-	if path == "" {
-		dir, err := os.UserConfigDir()
-		if err != nil {
-			return nil, "", fmt.Errorf("no place for the token: %w; name one with --token-file", err)
-		}
-		path = filepath.Join(dir, "aegisctl", "token")
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			return nil, "", err
-		}
-	}
-	var b [32]byte
-	rand.Read(b[:]) // it never fails
-	token := hex.EncodeToString(b[:])
-	if err := writeFileMode(path, []byte(token+"\n"), 0o600); err != nil {
-		return nil, "", err
-	}
-	return serve.NewSecret(token), fmt.Sprintf("-H \"Authorization: Bearer $(cat %s)\" ", path), nil
 }

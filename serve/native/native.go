@@ -30,7 +30,7 @@ func (d *Door) Register(mux *http.ServeMux) {
 
 func (d *Door) decide(w http.ResponseWriter, r *http.Request, who serve.Principal, body []byte) {
 	req := &serve.Request{Who: who, Door: "native", Rewrites: true}
-	req.Call, req.Bad = aegis.DecodeCall(body)
+	req.Call, req.Bad = aegis.DecodeCallWithin(body, d.web.Limit())
 	if c := req.Call; c != nil && c.DryRun && !who.May("aegis:dry-run") {
 		req.Deny, req.Why = aegis.TokenInvalid, "a dry run needs the scope aegis:dry-run"
 	}
