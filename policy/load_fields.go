@@ -68,7 +68,7 @@ var (
 	entryTable      table[*draft]
 	fileTable       table[*statement]
 	limitTable      table[*limitDraft]
-	routeTable      table[*routeDraft]
+	routeTable      table[*Route]
 	routeArgTable   table[*RouteArg]
 )
 

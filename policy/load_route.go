@@ -9,24 +9,17 @@ import (
 	"github.com/aegisctl/aegis"
 )
 
-// routeDraft is a route while it is read.
-type routeDraft struct {
-	*Route
-	call, body *node
-	given      map[string]bool // keys that are written
-}
-
 // routeFields is what a route may say.
-func routeFields() []field[*routeDraft] {
-	return []field[*routeDraft]{
+func routeFields() []field[*Route] {
+	return []field[*Route]{
 		{"match", anywhere, anywhere, textLike(`^[A-Z]+ [^ /]+/[^ ]*$`).described("METHOD host/path; {x} is one segment"), readMatch},
 		{"effect", anywhere, 0, enumOf("read", "write").described("default: GET and HEAD read, else write"),
-			func(r *reader, d *routeDraft, _, n *node) {
+			func(r *reader, d *Route, _, n *node) {
 				if w, ok := r.word(n, "effect", "read", "write"); ok {
 					d.Effect, _ = aegis.ParseEffect(w)
 				}
 			}},
-		{"door", anywhere, 0, enumOf(doorNames[1:]...), func(r *reader, d *routeDraft, _, n *node) {
+		{"door", anywhere, 0, enumOf(doorNames[1:]...), func(r *reader, d *Route, _, n *node) {
 			w, _ := r.word(n, "door", doorNames[1:]...)
 			d.Door = Door(max(0, slices.Index(doorNames, w)))
 		}},
@@ -39,16 +32,11 @@ func routeFields() []field[*routeDraft] {
 
 // route reads one route; nil where it has no match that could be read.
 func (r *reader) route(n *node, tenant string) *Route {
-	d := &routeDraft{Route: &Route{Pos: n.pos, Tenant: tenant}, given: map[string]bool{}}
-	if n.kind == mapNode {
-		for _, k := range n.keys {
-			d.given[k.text] = true
-		}
-	}
+	d := &Route{Pos: n.pos, Tenant: tenant}
 	if !readFields(r, n, "the route", routeTable.of(routeFields), d) || d.Method == "" {
 		return nil
 	}
-	return d.Route
+	return d
 }
 
 var (
@@ -65,7 +53,7 @@ const (
 	maxRouteArgs = 1000
 )
 
-func readMatch(r *reader, d *routeDraft, _, n *node) {
+func readMatch(r *reader, d *Route, _, n *node) {
 	d.Pos = n.pos
 	text, ok := r.text(n, "match")
 	if !ok {
@@ -170,14 +158,14 @@ func (r *reader) routePath(n *node, path string) ([]Segment, bool) {
 	return out, true
 }
 
-func readBody(r *reader, d *routeDraft, _, n *node) {
+func readBody(r *reader, d *Route, _, n *node) {
 	w, ok := r.word(n, "body", bodyNames...)
 	if ok {
 		d.Body = Body(slices.Index(bodyNames, w))
 	}
 }
 
-func readCall(r *reader, d *routeDraft, _, n *node) {
+func readCall(r *reader, d *Route, _, n *node) {
 	text, ok := r.text(n, "call")
 	if !ok {
 		return

@@ -41,7 +41,7 @@ func readRouteType(r *reader, a *RouteArg, _, n *node) {
 	}
 }
 
-func readRouteArgs(r *reader, d *routeDraft, k, n *node) {
+func readRouteArgs(r *reader, d *Route, k, n *node) {
 	switch {
 	case n.kind != mapNode:
 		r.fail(n.pos, "", "args must be a mapping from arguments to where they come from, not %s", n.what())
@@ -65,12 +65,12 @@ func readRouteArgs(r *reader, d *routeDraft, k, n *node) {
 			r.place(a, v)
 		}
 		if d.Method != "" && len(r.errs) == before {
-			r.source(d.Route, a)
+			r.source(d, a)
 			d.Args = append(d.Args, a)
 		}
 	}
 	slices.SortFunc(d.Args, func(a, b *RouteArg) int { return strings.Compare(a.Name, b.Name) })
-	r.apart(d.Route)
+	r.apart(d)
 }
 
 var headerText = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$")

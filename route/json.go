@@ -77,6 +77,9 @@ func (m *Matched) json() error {
 		}
 	}
 	if at != nil && at.as != nil {
+		for v := root.First(); v.Kind() != aegis.Absent && root.Kind() == aegis.Object; v = root.After(v) {
+			m.names = append(m.names, v.Key())
+		}
 		m.given = append(m.given, argument{name: at.as.Name, from: policy.FromBody, as: at.as, value: root})
 		return nil
 	}
@@ -96,6 +99,11 @@ func (m *Matched) json() error {
 		key := v.Key()
 		m.names = append(m.names, key)
 		below := at.member(v)
+		if below == nil || below.as == nil {
+			if err := m.taken(key, policy.FromBody); err != nil {
+				return err
+			}
+		}
 		switch {
 		case below == nil || below.as == nil && v.Kind() != aegis.Object:
 			m.given = append(m.given, argument{name: key, from: policy.FromBody, value: v})

@@ -237,6 +237,17 @@ func (m *Matched) odd(a *argument) error {
 			return rejected("the parameter %.60q differs from %s in case only", a.key, x.Where())
 		}
 	}
+	return m.taken(a.key, a.from)
+}
+
+// taken refuses a part of the request that is not mapped and has the name of an argument that is. Where the mapped part is
+// missing, a rule would else judge the one, and the server look for the other.
+func (m *Matched) taken(name string, from policy.Part) error {
+	for _, x := range m.c.Args {
+		if strings.EqualFold(x.Name, name) {
+			return rejected("the %s gives %.60q, and the argument of that name is %s", from, name, x.Where())
+		}
+	}
 	return nil
 }
 
