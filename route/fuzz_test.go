@@ -93,7 +93,7 @@ func FuzzPath(f *testing.F) {
 			}
 			spellings = append(spellings, fmt.Sprintf("%s%%%02x%s", p[:i], p[i], p[i+1:]))
 		}
-		spellings = append(spellings, "/."+p, "/x/.."+p, "/"+p, p+"/.", p+"#", strings.ReplaceAll(p, "/", "%2f"))
+		spellings = append(spellings, "/."+p, "/x/.."+p, "/"+p, p+"/.", p+"#", strings.ToUpper(p), strings.ToLower(p), strings.ReplaceAll(p, "/", "%2f"))
 		for _, s := range spellings {
 			if other := find(s); other != nil && other != r {
 				t.Fatalf("%q is of %s, and %q is of %s", p, r.Match(), s, other.Match())

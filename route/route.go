@@ -9,6 +9,7 @@ package route
 import (
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/aegisctl/aegis"
 	"github.com/aegisctl/aegis/policy"
@@ -75,6 +76,7 @@ type origin struct{ method, host string }
 // tree holds the routes of one method, host and number of segments, a level for each segment.
 type tree struct {
 	text  map[string]*tree
+	fold  map[string]bool // the texts in lower case
 	param *tree
 	route *compiled
 }
@@ -148,9 +150,10 @@ func (t *Table) add(c *compiled) {
 		case s.Param && n.param == nil:
 			n.param = &tree{}
 		case !s.Param && n.text == nil:
-			n.text = map[string]*tree{s.Text: {}}
+			n.text, n.fold = map[string]*tree{}, map[string]bool{}
+			fallthrough
 		case !s.Param && n.text[s.Text] == nil:
-			n.text[s.Text] = &tree{}
+			n.text[s.Text], n.fold[strings.ToLower(s.Text)] = &tree{}, true
 		}
 		if s.Param {
 			n = n.param
@@ -211,13 +214,17 @@ func (t *tree) find(p *path, i int, best *compiled) (*compiled, error) {
 	}
 	seg := p.seg[i]
 	var err error
-	if p.encoded&(1<<i) != 0 {
-		if text, _ := unescape(seg, false); t.text[text] != nil {
-			return nil, unmatched("the path can be read in two ways: %.80q spells the text %.80q of a route with percent-encoding", seg, text)
-		}
-	} else if next := t.text[seg]; next != nil {
+	if next := t.text[seg]; next != nil {
 		if best, err = next.find(p, i+1, best); err != nil {
 			return nil, err
+		}
+	} else if len(t.fold) > 0 {
+		text := seg
+		if p.encoded&(1<<i) != 0 {
+			text, _ = unescape(seg, false)
+		}
+		if t.fold[strings.ToLower(text)] {
+			return nil, unmatched("the path can be read in two ways: %.80q spells a text of a route otherwise", seg)
 		}
 	}
 	if t.param != nil && seg != "" {

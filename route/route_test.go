@@ -162,6 +162,8 @@ var refusals = []struct{ request, status, words string }{
 	{customers("/v1/customers/a?"), "403 malformed", "empty query"},
 	{customers(strings.Repeat("/a", 65)), "403 malformed", "more than 64"},
 	{"GET http://api.test:8443/a/x%3Averb/\n\n", "403 tool_not_granted", "two ways"},
+	{customers("/v1/customers/Search"), "403 tool_not_granted", "two ways"},
+	{"GET https://api.stripe.com/V1/customers/a\n\n", "403 tool_not_granted", "two ways"},
 	{"GET http://api.test/issues/comments/comments\n\n", "403 tool_not_granted", "fits two routes"},
 	// Queries and forms.
 	{customers("/v1/customers/a?x=1&x=2"), "400 malformed", "query.x stands twice"},
