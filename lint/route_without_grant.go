@@ -20,11 +20,15 @@ policy here are not judged.`,
 	check: checkRouteWithoutGrant,
 }
 
+// maxUngranted is how many routes of one file are named one by one.
+const maxUngranted = 10
+
 func checkRouteWithoutGrant(p *pass) {
 	tenants := map[string]bool{}
 	for _, x := range p.set.Policies {
 		tenants[x.Tenant] = true
 	}
+	ungranted := map[string][]*policy.Route{} // by file
 	p.routes(func(r *policy.Route, es []*policy.Entry) {
 		granted := slices.ContainsFunc(es, func(e *policy.Entry) bool { return e.Grants })
 		if r.Body == policy.BodyMCP {
@@ -33,7 +37,17 @@ func checkRouteWithoutGrant(p *pass) {
 			})
 		}
 		if !granted && tenants[r.Tenant] {
-			p.reportAt(r.Pos, policy.NoRule, "grant it, or remove the route", "no policy grants %s: every request of this route is denied", r.Call())
+			ungranted[r.Pos.File] = append(ungranted[r.Pos.File], r)
 		}
 	})
+	for _, rs := range ungranted {
+		if len(rs) > maxUngranted {
+			p.reportAt(rs[0].Pos, policy.NoRule, "grant what is needed, and remove the other routes",
+				"no policy grants the calls of %d routes of this file, such as %s: their requests are denied", len(rs), rs[0].Call())
+			continue
+		}
+		for _, r := range rs {
+			p.reportAt(r.Pos, policy.NoRule, "grant it, or remove the route", "no policy grants %s: every request of this route is denied", r.Call())
+		}
+	}
 }
