@@ -33,11 +33,12 @@ func TestArrows(t *testing.T) {
 		"draft":         {"", "capture", "decide", "policy", "redact"},
 		"simulate":      {"", "capture", "decide", "policy", "redact"},
 		"serve":         {"", "capture", "decide", "limit", "policy"},
-		"serve/admin":   {"serve"},
+		"source":       {"bundle", "policy", "sign"},
+		"serve/admin":   {"serve", "source"},
 		"serve/native":  {"", "serve"},
 		"serve/authzen": {"", "serve"},
 		"cmd/aegisctl": {"", "bundle", "capture", "compile", "decide", "draft", "examples", "lint", "lint/suite", "policy", "route", "sign", "simulate",
-			"serve", "serve/admin", "serve/authzen", "serve/native"},
+			"serve", "source", "serve/admin", "serve/authzen", "serve/native"},
 		"examples":      {}, // its tests stand on simulate
 		"examples/make": {"", "capture"},
 	}

@@ -61,6 +61,10 @@ func (p *passage) decide(ctx context.Context) {
 		return
 	}
 	p.ruling, p.seq = ruling, ruling.Seq
+	if ruling.Passes && ruling.Mode != aegis.Shadow && p.stale(plan) {
+		p.fail(aegis.ExpiredPolicy, "the policies are stale: their bundle expired, or was signed too long ago")
+		return
+	}
 	if ruling.Passes && ruling.Args.Kind() == aegis.Object && !r.Rewrites {
 		p.fail(aegis.CannotSanitizeHere, "the arguments must be sanitized, and this door cannot forward other arguments than it received")
 	}
@@ -114,6 +118,15 @@ func (p *passage) failed(plan *decide.Plan, code aegis.Code, message string) {
 	p.refuse(code, message)
 	reads := plan != nil && plan.Effect == aegis.Read && p.call.Effect != aegis.Write
 	p.open = reads && plan.FailsOpen() || p.service.opt.Mode == aegis.Shadow
+}
+
+// stale reports whether a call writes under policies that are no longer fresh. Whoever keeps new policies from the server
+// must not be able to keep old ones in force for ever; reads go on.
+func (p *passage) stale(plan *decide.Plan) bool {
+	if p.service.opt.KeepStale || !p.unit.Stale(p.request.Received) {
+		return false
+	}
+	return plan == nil || plan.Effect != aegis.Read || p.call.Effect == aegis.Write
 }
 
 // answer makes the answer of where the passage has come to.

@@ -29,6 +29,7 @@ type Options struct {
 	Tenant    string            // the one tenant believed; "" believes every tenant
 	Engine    decide.EngineKind // decide.Native where empty
 	Deadline  time.Duration     // for one decision; 0: a second
+	KeepStale bool              // decide writes under policies that are no longer fresh, too
 	Recorders []Recorder        // each keeps every decision, in this order
 	Observers []Observer        // are told of every decision afterwards
 	Log       *slog.Logger      // nil: discarded

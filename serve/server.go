@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -16,8 +17,13 @@ import (
 // connections, then it waits for what is under way.
 type Server struct {
 	listeners []listening
+	started   int        // how many of them serve
+	failed    chan error // what each that serves ended with
 	draining  atomic.Bool
 }
+
+// maxListeners bounds the listeners of a server.
+const maxListeners = 16
 
 // listening is one server on one listener.
 type listening struct {
@@ -55,43 +61,72 @@ func (s *Server) Add(name string, l net.Listener, serve func(net.Listener) error
 // Draining reports whether the server is about to end.
 func (s *Server) Draining() bool { return s.draining.Load() }
 
+// Start begins to serve the listeners that were added and do not serve yet.
+func (s *Server) Start() {
+	if s.failed == nil {
+		s.failed = make(chan error, maxListeners)
+	}
+	for ; s.started < len(s.listeners); s.started++ {
+		l := s.listeners[s.started]
+		go func() {
+			err := l.serve(l.l)
+			if err != nil {
+				err = fmt.Errorf("%s listener: %w", l.name, err)
+			}
+			s.failed <- err
+		}()
+	}
+}
+
 // Run serves until ctx is cancelled, or until a listener fails. Then it drains: for notice it still takes calls, so that
 // load balancers see that it is not ready, and for at most grace it waits for those under way.
 func (s *Server) Run(ctx context.Context, notice, grace time.Duration) error {
-	failed := make(chan error, len(s.listeners))
-	for _, l := range s.listeners {
-		go func() {
-			if err := l.serve(l.l); err != nil {
-				failed <- fmt.Errorf("%s listener: %w", l.name, err)
-				return
-			}
-			failed <- nil
-		}()
-	}
+	s.Start()
 	var err error
 	ended := 0
 	select {
 	case <-ctx.Done():
 		s.draining.Store(true)
 		time.Sleep(notice)
-	case err = <-failed:
+	case err = <-s.failed:
 		ended++
 		s.draining.Store(true)
 	}
 	patience, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
-	for _, l := range s.listeners {
-		if e := l.stop(patience); e != nil && err == nil {
-			err = fmt.Errorf("%s listener: calls were still under way after %s", l.name, grace)
-		}
+	if e := s.stop(patience, grace); err == nil {
+		err = e
 	}
 	for ; ended < len(s.listeners); ended++ {
-		if e := <-failed; err == nil {
+		if e := <-s.failed; err == nil {
 			err = e
 		}
 	}
 	return err
 }
+
+// stop ends the listeners, all at once but the operators', which shows until the end that the server is not ready.
+func (s *Server) stop(ctx context.Context, grace time.Duration) error {
+	errs := make([]error, len(s.listeners))
+	for _, last := range []bool{false, true} {
+		var wait sync.WaitGroup
+		for i, l := range s.listeners {
+			if (l.name == Operators) != last {
+				continue
+			}
+			wait.Go(func() {
+				if l.stop(ctx) != nil {
+					errs[i] = fmt.Errorf("%s listener: calls were still under way after %s", l.name, grace)
+				}
+			})
+		}
+		wait.Wait()
+	}
+	return errors.Join(errs...)
+}
+
+// Operators is the name of the listener that ends last.
+const Operators = "admin"
 
 // Listen opens a listener: host:port, or unix:/path for a socket that only this user may use.
 func Listen(addr string) (net.Listener, error) {

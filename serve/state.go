@@ -35,6 +35,15 @@ type Source struct {
 	Set    *policy.Set
 	Serial int64 // of the bundle; 0: none
 	Signed bool  // its signature was verified
+
+	// FreshUntil is when it expires, or was signed too long ago; zero: never. Writes are denied from then on, unless
+	// Options.KeepStale.
+	FreshUntil time.Time
+}
+
+// Stale reports whether a source is no longer fresh.
+func (s *Source) Stale(now time.Time) bool {
+	return !s.FreshUntil.IsZero() && !now.Before(s.FreshUntil)
 }
 
 // Unit is one source in force.
@@ -63,6 +72,11 @@ var ErrOneTenantTwice = errors.New("two sources state policies for one tenant")
 // Install puts sources in force, instead of what was, all or none. Calls that are under way keep what they began with;
 // what was spent and remembered stays.
 func (s *Service) Install(sources []Source) error {
+	return s.InstallIf(sources, func() error { return nil })
+}
+
+// InstallIf is Install under a last condition, which is asked when nothing else can fail; its error stops the change.
+func (s *Service) InstallIf(sources []Source, last func() error) error {
 	s.install.Lock()
 	defer s.install.Unlock()
 	next := &state{tenants: map[string]*Unit{}}
@@ -85,6 +99,9 @@ func (s *Service) Install(sources []Source) error {
 		}
 		next.units = append(next.units, u)
 	}
+	if err := last(); err != nil {
+		return err
+	}
 	s.live.Store(next)
 	for _, u := range next.units {
 		s.opt.Log.Info("policies in force", "source", u.Name, "policy_version", u.set.Version, "serial", u.Serial,
@@ -96,7 +113,7 @@ func (s *Service) Install(sources []Source) error {
 // same returns the unit that a source already is, so that its compiled plans are kept.
 func (st *state) same(src *Source) *Unit {
 	for _, u := range st.units {
-		if u.set == src.Set && u.Name == src.Name {
+		if u.Source == *src {
 			return u
 		}
 	}

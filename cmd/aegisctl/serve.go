@@ -96,7 +96,8 @@ func (a *app) serve(ctx context.Context, in *serveConfig) (err error) {
 	if in.mode == "shadow" {
 		mode = aegis.Shadow
 	}
-	opt := serve.Options{Mode: mode, Tenant: in.tenant, Engine: decide.EngineKind(in.engine), Deadline: in.deadline, Log: a.log}
+	opt := serve.Options{Mode: mode, Tenant: in.tenant, Engine: decide.EngineKind(in.engine), Deadline: in.deadline,
+		KeepStale: in.onStale == "keep", Log: a.log}
 	if in.capture != "" {
 		if !isDir(in.capture) {
 			return fmt.Errorf("--capture %s is no directory", in.capture)
@@ -111,14 +112,13 @@ func (a *app) serve(ctx context.Context, in *serveConfig) (err error) {
 	}
 	svc := serve.New(opt)
 	defer svc.Close()
-	sources, err := in.load(ctx)
+	state, err := in.openState()
 	if err != nil {
 		return err
 	}
-	if err := svc.Install(sources); err != nil {
-		return err
-	}
-	if err := in.openState(); err != nil {
+	defer state.Close()
+	keeper, err := a.keeper(in, state, svc)
+	if err != nil {
 		return err
 	}
 	doors, err := in.open(a.log)
@@ -127,18 +127,27 @@ func (a *app) serve(ctx context.Context, in *serveConfig) (err error) {
 	}
 	defer doors.close()
 	var srv serve.Server
-	calls, operators := http.NewServeMux(), http.NewServeMux()
 	web := &serve.Web{Auth: doors.auth, Hosts: in.hosts, MaxBody: int(in.maxBody), Slots: serve.NewSlots(in.maxCalls)}
-	native.New(svc, web).Register(calls)
-	authzen.New(svc, web).Register(calls)
-	admin.New(svc, func() error {
-		if srv.Draining() {
+	operators := http.NewServeMux()
+	admin.New(svc, keeper.Status, func() error {
+		switch {
+		case srv.Draining():
 			return errors.New("the server is draining")
+		case len(svc.Units()) == 0:
+			return errors.New("no policies are loaded yet")
 		}
 		return nil
 	}).Register(operators)
+	srv.HTTP(serve.Operators, doors.admin, web.Guard(operators))
+	srv.Start() // so that it can be seen that the server lives and is not ready
+	if err := keeper.Begin(ctx); err != nil {
+		return err
+	}
+	calls := http.NewServeMux()
+	native.New(svc, web).Register(calls)
+	authzen.New(svc, web).Register(calls)
 	srv.HTTP("data", doors.data, calls)
-	srv.HTTP("admin", doors.admin, web.Guard(operators))
 	a.announce(svc, in, doors)
+	defer a.follow(ctx, keeper)()
 	return srv.Run(ctx, in.notice, in.grace)
 }

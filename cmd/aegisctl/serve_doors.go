@@ -16,6 +16,7 @@ import (
 
 	"github.com/aegisctl/aegis/policy"
 	"github.com/aegisctl/aegis/serve"
+	"github.com/aegisctl/aegis/source"
 )
 
 // doors are the listeners of serve, and who may come in.
@@ -101,23 +102,25 @@ func (d *doors) makeToken(in *serveConfig) error {
 	return nil
 }
 
-// openState makes sure that the state directory is there and only this user's.
-func (in *serveConfig) openState() error {
+// openState opens the directory of what must survive, for this server alone.
+func (in *serveConfig) openState() (*source.State, error) {
 	if in.state == "" {
 		dir := os.Getenv("XDG_STATE_HOME")
 		if !filepath.IsAbs(dir) {
 			home, err := os.UserHomeDir()
 			if err != nil {
-				return errors.New("there is no home directory for what must survive a restart: name a directory with --state")
+				return nil, errors.New("there is no home directory for what must survive a restart: name a directory with --state")
 			}
 			dir = filepath.Join(home, ".local", "state")
 		}
 		in.state = filepath.Join(dir, "aegisctl")
 	}
-	if err := os.MkdirAll(in.state, 0o700); err != nil {
-		return fmt.Errorf("--state: %w", err)
+	in.state, _ = filepath.Abs(in.state) // for what is printed; it fails only where there is no working directory
+	s, err := source.OpenState(in.state)
+	if err != nil {
+		return nil, fmt.Errorf("--state: %w", err)
 	}
-	return nil
+	return s, nil
 }
 
 // announce says where the server listens, in what mode, what is in force, and how to call it.

@@ -2,57 +2,90 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"sync"
+	"syscall"
 
-	"github.com/aegisctl/aegis/bundle"
-	"github.com/aegisctl/aegis/policy"
 	"github.com/aegisctl/aegis/serve"
 	"github.com/aegisctl/aegis/sign"
+	"github.com/aegisctl/aegis/source"
 )
 
-// load reads the sources. Nothing is served of one that is not verified, unless that was asked for.
-func (in *serveConfig) load(ctx context.Context) ([]serve.Source, error) {
+// keeper makes what keeps a service's policies as their sources are. Nothing is served of one that is not verified, unless
+// that was asked for.
+func (a *app) keeper(in *serveConfig, state *source.State, svc *serve.Service) (*source.Keeper, error) {
 	if len(in.bundles) == 0 {
 		return nil, errors.New("serve needs policies: --bundle b.tar.gz --key k.pub")
 	}
 	if len(in.keys) == 0 && !in.insecure {
 		return nil, errors.New("serve needs the key that bundles are signed with: --key k.pub (or --insecure-unsigned)")
 	}
-	keys, err := publicKeys(ctx, in.keys)
-	if err != nil {
-		return nil, err
+	if len(in.keys) > 0 && in.insecure {
+		return nil, errors.New("--key and --insecure-unsigned contradict each other: bundles are verified, or they are not")
 	}
-	var out []serve.Source
-	for _, path := range in.bundles {
-		src := serve.Source{Name: path}
-		if in.insecure && len(keys) == 0 {
-			src.Set, err = loadPolicy(path, "")
-		} else {
-			src.Set, src.Serial, err = verified(path, sign.Options{Keys: keys, MinSerial: in.minSerial})
-			src.Signed = true
+	o := source.Options{Places: in.bundles, Unsigned: in.insecure, MinSerial: in.minSerial, Tenant: in.tenant, MaxAge: in.maxAge,
+		Every: in.reload, State: state, Tokens: map[string]string{}, Log: a.log}
+	for _, t := range in.tokens {
+		host, file, ok := strings.Cut(t, "=")
+		if !ok || host == "" || file == "" {
+			return nil, fmt.Errorf("--source-token %q: write HOST=FILE", t)
 		}
+		o.Tokens[host] = file
+	}
+	if in.sourceCA != "" {
+		text, err := os.ReadFile(in.sourceCA)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("--source-ca: %w", err)
 		}
-		out = append(out, src)
+		o.CA = x509.NewCertPool()
+		if !o.CA.AppendCertsFromPEM(text) {
+			return nil, fmt.Errorf("--source-ca %s holds no certificate", in.sourceCA)
+		}
 	}
-	return out, nil
+	o.Keys = func(ctx context.Context) (trusted, revoked []*sign.PublicKey, err error) {
+		if trusted, err = publicKeys(ctx, in.keys); err == nil {
+			revoked, err = publicKeys(ctx, in.revoked)
+		}
+		return trusted, revoked, err
+	}
+	o.Install = func(all []*source.Loaded, last func() error) error {
+		var out []serve.Source
+		for _, l := range all {
+			out = append(out, serve.Source{Name: l.Name, Set: l.Set, Serial: l.Serial, Signed: l.Signed, FreshUntil: l.FreshUntil})
+		}
+		return svc.InstallIf(out, last)
+	}
+	return source.New(o)
 }
 
-// verified reads a bundle once, judges what it read, and loads that.
-func verified(path string, o sign.Options) (*policy.Set, int64, error) {
-	archive, err := readBundle(path)
-	if err != nil {
-		return nil, 0, err
+// follow looks for new policies from time to time, and at once on SIGHUP. The function that it returns ends that.
+func (a *app) follow(ctx context.Context, k *source.Keeper) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	hangup, now := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(hangup, syscall.SIGHUP)
+	var wait sync.WaitGroup
+	wait.Go(func() { k.Run(ctx, now) })
+	wait.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-hangup:
+				select {
+				case now <- struct{}{}:
+				case <-ctx.Done():
+				}
+			}
+		}
+	})
+	return func() {
+		signal.Stop(hangup)
+		cancel()
+		wait.Wait()
 	}
-	if o.Detached, err = beside("", detachedPath(path, 0)); err != nil {
-		return nil, 0, err
-	}
-	v, err := sign.Verify(archive, o)
-	if err != nil {
-		return nil, 0, fmt.Errorf("%s: %w", path, err)
-	}
-	set, err := bundle.Load(v.Bundle)
-	return set, v.Serial, err
 }

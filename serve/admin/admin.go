@@ -7,16 +7,20 @@ import (
 	"time"
 
 	"github.com/aegisctl/aegis/serve"
+	"github.com/aegisctl/aegis/source"
 )
 
 // Door serves the endpoints of operators.
 type Door struct {
 	service *serve.Service
+	sources func() []source.Status
 	ready   func() error
 }
 
-// New makes the door. ready says why the server is not ready, or nil.
-func New(s *serve.Service, ready func() error) *Door { return &Door{s, ready} }
+// New makes the door. sources says how the sources of policies stand, and ready why the server is not ready, or nil.
+func New(s *serve.Service, sources func() []source.Status, ready func() error) *Door {
+	return &Door{s, sources, ready}
+}
 
 // Register adds the door's endpoints.
 func (d *Door) Register(mux *http.ServeMux) {
@@ -33,24 +37,30 @@ func (d *Door) Register(mux *http.ServeMux) {
 	mux.HandleFunc("GET /v1/status", d.status)
 }
 
-// source is what is in force, from one place.
-type source struct {
-	Source        string    `json:"source"`
-	PolicyVersion string    `json:"policy_version"`
-	Serial        int64     `json:"serial,omitempty"`
-	Signed        bool      `json:"signed"`
-	Tenants       []string  `json:"tenants"`
-	Since         time.Time `json:"since"`
+// unit is what is in force, from one place.
+type unit struct {
+	Source        string     `json:"source"`
+	PolicyVersion string     `json:"policy_version"`
+	Serial        int64      `json:"serial,omitempty"`
+	Signed        bool       `json:"signed"`
+	Tenants       []string   `json:"tenants"`
+	Since         time.Time  `json:"since"`
+	FreshUntil    *time.Time `json:"fresh_until,omitempty"`
 }
 
 func (d *Door) status(w http.ResponseWriter, _ *http.Request) {
-	sources := []source{}
+	units := []unit{}
 	for _, u := range d.service.Units() {
-		sources = append(sources, source{u.Name, u.Set.Version, u.Serial, u.Signed, u.Tenants(), u.Since})
+		one := unit{u.Name, u.Set.Version, u.Serial, u.Signed, u.Tenants(), u.Since, nil}
+		if !u.FreshUntil.IsZero() {
+			one.FreshUntil = &u.FreshUntil
+		}
+		units = append(units, one)
 	}
 	serve.WriteJSON(w, http.StatusOK, struct {
-		Mode     string   `json:"mode"`
-		Sources  []source `json:"sources"`
-		Sessions int      `json:"sessions"`
-	}{d.service.Mode(), sources, d.service.Sessions()})
+		Mode     string          `json:"mode"`
+		InForce  []unit          `json:"in_force"`
+		Sources  []source.Status `json:"sources"`
+		Sessions int             `json:"sessions"`
+	}{d.service.Mode(), units, d.sources(), d.service.Sessions()})
 }
