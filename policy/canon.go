@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"hash"
 	"slices"
 	"strconv"
 	"strings"
@@ -134,23 +135,87 @@ func (s *Set) seal() {
 		_, key, _ := strings.Cut(s.Rules[*id].ID, "#")
 		return key
 	}}
-	guardrails, policies := make([]any, len(s.Guardrails)), make([]any, len(s.Policies))
+	guardrails := make([]any, len(s.Guardrails))
 	for i, g := range s.Guardrails {
 		guardrails[i] = json.RawMessage(canonicalJSON(c.guardrail(g)))
 	}
-	onEvery(len(s.Policies), func(i int) {
-		p := s.Policies[i]
-		policies[i] = json.RawMessage(canonicalJSON(c.policy(p)))
-		bound := []any{}
-		for j, g := range s.Guardrails {
-			if g.bounds(p) {
-				bound = append(bound, guardrails[j])
+	// What is hashed is {"guardrails":…,"language":…,"policies":[…],"routes":…,"schemas":…}. All of it at once would be the
+	// largest thing that a load makes, so policies are hashed by the batch.
+	whole := newHashed()
+	whole.member("guardrails", guardrails)
+	whole.member("language", LanguageVersion)
+	var texts [64][]byte
+	for from := 0; from < len(s.Policies); from += len(texts) {
+		batch := s.Policies[from:min(from+len(texts), len(s.Policies))]
+		onEvery(len(batch), func(i int) {
+			texts[i] = appendJSON(texts[i][:0], c.policy(batch[i]))
+			batch[i].Digest = s.bound(batch[i], texts[i], guardrails)
+		})
+		for i := range batch {
+			if from+i == 0 {
+				whole.key("policies")
+				whole.Write([]byte{'['})
+			} else {
+				whole.Write([]byte{','})
 			}
+			whole.Write(texts[i])
 		}
-		p.Digest = digest(form{"language": LanguageVersion, "policy": policies[i], "guardrails": bound})
-	})
-	s.Version = "sha256:" + digest(form{"language": LanguageVersion, "policies": policies, "guardrails": guardrails,
-		"routes": rawForms(s.Routes), "schemas": rawForms(s.Schemas)})
+	}
+	if len(s.Policies) > 0 {
+		whole.Write([]byte{']'})
+	}
+	whole.member("routes", rawForms(s.Routes))
+	whole.member("schemas", rawForms(s.Schemas))
+	s.Version = "sha256:" + whole.sum()
+}
+
+// bound is the digest of a policy, whose canonical form is given, and of the guardrails that bound it.
+func (s *Set) bound(p *Policy, text []byte, guardrails []any) string {
+	var bounds []any
+	for j, g := range s.Guardrails {
+		if g.bounds(p) {
+			bounds = append(bounds, guardrails[j])
+		}
+	}
+	h := newHashed()
+	h.member("guardrails", bounds)
+	h.member("language", LanguageVersion)
+	h.key("policy")
+	h.Write(text)
+	return h.sum()
+}
+
+// hashed is the SHA-256 of a form, whose members are given in order.
+type hashed struct {
+	hash.Hash
+	members int
+}
+
+func newHashed() *hashed { return &hashed{Hash: sha256.New()} }
+
+func (h *hashed) key(name string) {
+	start := byte(',')
+	if h.members == 0 {
+		start = '{'
+	}
+	h.members++
+	h.Write(append(appendText([]byte{start}, name), ':'))
+}
+
+func (h *hashed) member(name string, v any) {
+	if f := (form{name: v}); f.kept(name) {
+		h.key(name)
+		h.Write(canonicalJSON(v))
+	}
+}
+
+// sum is of the form's text; a form without members is {}.
+func (h *hashed) sum() string {
+	if h.members == 0 {
+		h.Write([]byte{'{'})
+	}
+	h.Write([]byte{'}'})
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // Fingerprint computes anew what Version holds, for a set that was changed since it was loaded.
@@ -163,11 +228,6 @@ func (s *Set) Fingerprint() string {
 	}
 	t.seal()
 	return t.Version
-}
-
-func digest(f form) string {
-	sum := sha256.Sum256(canonicalJSON(f))
-	return hex.EncodeToString(sum[:])
 }
 
 // bounds reports whether the guardrail may apply to an agent of the policy.

@@ -87,23 +87,18 @@ type loader struct {
 	overridden   map[string]bool     // params of the options that some policy declares
 	used         map[Definition]bool // what files define, and whether something refers to it
 	fragmentUsed map[string]bool
-	items        int // that references to lists have put in place
+	inlined      []inlined // lists that were put in place
+	placed       int       // their items, of all documents joined so far
 
-	base   string             // what positions are relative to; "" leaves them as given
-	named  map[string]*source // files that sources name, by the name that positions show
-	memory bool               // nothing but named can be reached
-}
-
-// document is one parsed source and the key that says what it is.
-type document struct {
-	root *node
-	top  string
-	name *node // the value of the top key
+	base   string        // what positions are relative to; "" leaves them as given
+	named  *namedFiles   // shared by all parts, like the rest
+	items  *atomic.Int64 // that references to lists have put in place
+	memory bool          // nothing but named can be reached
 }
 
 func newLoader(o LoadOptions) *loader {
 	return &loader{opts: o, fragments: map[string]*document{}, overridden: map[string]bool{}, used: map[Definition]bool{},
-		fragmentUsed: map[string]bool{}, set: &Set{}, named: map[string]*source{}}
+		fragmentUsed: map[string]bool{}, set: &Set{}, named: &namedFiles{byName: map[string]*source{}}, items: new(atomic.Int64)}
 }
 
 // maxCollected bounds the problems that are kept before they are sorted; what comes after them is not shown anyway.
@@ -201,19 +196,6 @@ func (l *loader) open(path string) *source {
 // topKeys are the keys that say what a file is.
 var topKeys = []string{"agent", "guardrail", "fragment", "routes", "schemas"}
 
-// parse reads the syntax of sources, on every processor, and finds out what each is.
-func (l *loader) parse(sources ...*source) {
-	roots, errs := make([]*node, len(sources)), make([]*Error, len(sources))
-	onEvery(len(sources), func(i int) { roots[i], errs[i] = sources[i].parse() })
-	for i := range sources {
-		if errs[i] != nil {
-			l.errs = append(l.errs, errs[i])
-		} else {
-			l.parsed(roots[i])
-		}
-	}
-}
-
 // onEvery calls f for every i below n, on every processor.
 func onEvery(n int, f func(i int)) {
 	var next atomic.Int64
@@ -228,19 +210,19 @@ func onEvery(n int, f func(i int)) {
 	group.Wait()
 }
 
-// parsed takes the tree of one source.
-func (l *loader) parsed(root *node) {
+// identify finds out what a source is. It is false where it cannot be told.
+func (l *loader) identify(d *document) bool {
+	root := d.root
 	if root.kind != mapNode {
 		l.fail(root.pos, "a policy begins with agent: NAME", "the file is %s, not a mapping", root.what())
-		return
+		return false
 	}
-	d := &document{root: root}
 	for _, k := range topKeys {
 		if v := root.get(k); v != nil && d.top == "" {
 			d.top, d.name = k, v
 		} else if v != nil {
 			l.fail(v.pos, "put each into a file of its own", "the file is %s and %s at once", d.top, k)
-			return
+			return false
 		}
 	}
 	if d.top == "" {
@@ -252,20 +234,17 @@ func (l *loader) parsed(root *node) {
 			}
 		}
 		l.fail(root.pos, hint, "the file does not say what it is")
-		return
 	}
-	l.docs = append(l.docs, d)
+	return d.top != ""
 }
 
 // finish turns what was parsed into a Set.
 func (l *loader) finish() (*Set, error) {
-	slices.SortStableFunc(l.docs, func(a, b *document) int { return a.root.pos.compare(b.root.pos) })
+	slices.SortStableFunc(l.docs, func(a, b *document) int { return a.pos.compare(b.pos) })
 	l.indexFragments()
+	onEvery(len(l.docs), func(i int) { l.docs[i].complete() })
 	for _, d := range l.docs {
-		l.document(d)
-		if d.top != "fragment" { // whose tree is read again by every policy that uses it
-			d.root = &node{src: d.root.src, pos: d.root.pos}
-		}
+		l.join(d)
 	}
 	l.across()
 	if len(l.errs) == 0 {
@@ -275,7 +254,7 @@ func (l *loader) finish() (*Set, error) {
 		return nil, l.errs.sorted()
 	}
 	for _, d := range l.docs {
-		s := d.root.src
+		s := d.src
 		l.set.Sources = append(l.set.Sources, &Source{s.name, s.text, s.notes})
 	}
 	l.set.Unused = l.unused()

@@ -63,32 +63,19 @@ func readLater(*reader, *statement, *node, *node) {}
 var placeOf = map[string]place{"agent": inAgent, "guardrail": inGuardrail, "fragment": inFragment, "routes": inRoutes,
 	"schemas": inSchemas}
 
-// document reads one file into the set.
-func (l *loader) document(d *document) {
-	switch d.top {
-	case "agent":
-		l.policy(d)
-	case "guardrail":
-		l.guardrail(d)
-	case "fragment":
-		l.state(d, &unit{}, new(Scope)) // for its errors only: a fragment's rules are those of the policies that use it
-	default:
-		l.raw(d)
-	}
-}
-
 // state reads a file's keys. The scope and the unit, which gets the rules, are those of what the file becomes.
 func (l *loader) state(d *document, u *unit, scope *Scope) (*statement, *reader) {
 	*scope = noScope()
-	u.touch(d.root.src)
+	u.touch(d.src)
 	s := &statement{tenant: "default", scope: scope}
-	r := &reader{loader: l, in: placeOf[d.top], unit: u, file: d.root.src,
+	r := &reader{loader: l, in: placeOf[d.top], unit: u, file: d.src,
 		params: map[string]Literal{}, lists: map[string]namedList{}}
 	what := map[string]string{"agent": "the policy", "routes": "the file", "schemas": "the file"}[d.top]
 	readFields(r, d.root, orText(what, "the "+d.top), fileTable.of(fileFields), s)
 	return s, r
 }
 
+// policy reads the file of a policy, and leaves the fragments that it uses to uses.
 func (l *loader) policy(d *document) {
 	p := &Policy{Pos: d.name.pos}
 	u := &unit{policy: p}
@@ -106,8 +93,18 @@ func (l *loader) policy(d *document) {
 		l.fail(d.root.pos, "name what the agent may use; [] grants nothing", "the policy has no allowed_tools")
 	}
 	r.rule(&p.Grant, "allowed_tools", grants)
+	p.ID = aegis.EscapeName(p.Tenant) + "/" + joinNames(p.Agents)
+	u.id = p.ID
+	d.use = s.use
+	l.units = append(l.units, u)
+	l.set.Policies = append(l.set.Policies, p)
+}
+
+// uses adds the fragments that a policy uses, when all of them are known.
+func (l *loader) uses(d *document, u *unit) {
+	p, r := u.policy, &reader{loader: l, in: inAgent, unit: u, file: d.src}
 	seen := map[string]bool{}
-	for _, n := range s.use {
+	for _, n := range d.use {
 		name, ok := r.name(n, "fragment")
 		if ok && seen[name] {
 			r.fail(n.pos, "", "fragment %s is used twice", name)
@@ -116,13 +113,9 @@ func (l *loader) policy(d *document) {
 			p.Entries = append(p.Entries, l.fragment(n, name, u)...)
 		}
 	}
-	p.ID = aegis.EscapeName(p.Tenant) + "/" + joinNames(p.Agents)
-	u.id = p.ID
 	for _, e := range p.Entries {
 		l.kinds(e, p.Limits)
 	}
-	l.units = append(l.units, u)
-	l.set.Policies = append(l.set.Policies, p)
 }
 
 func (l *loader) guardrail(d *document) {

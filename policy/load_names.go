@@ -171,7 +171,9 @@ func (r *reader) below(n *node, name string) *source {
 			"%q does not lie below the policy's directory", clip(name))
 	}
 	shown := path.Join(path.Dir(slashed(r.file.name)), name)
-	if s := r.named[shown]; s != nil || r.memory {
+	r.named.Lock()
+	defer r.named.Unlock()
+	if s := r.named.byName[shown]; s != nil || r.memory {
 		if s == nil {
 			return bad("", "%q is not among the sources", clip(name))
 		}
@@ -200,7 +202,7 @@ func (r *reader) below(n *node, name string) *source {
 		return bad("", "%q is larger than %d bytes", clip(name), MaxSource)
 	}
 	s := &source{name: shown, dir: r.file.dir, text: text}
-	r.named[shown] = s
+	r.named.byName[shown] = s
 	r.unit.touch(s)
 	return s
 }

@@ -55,11 +55,17 @@ func (n *node) special() string {
 	if n.kind != scalarNode || n.style != plain {
 		return ""
 	}
-	switch strings.ToLower(n.text) {
-	case "", "~", "null":
-		return "null"
-	case "true", "false", "yes", "no", "on", "off":
-		return "a boolean"
+	const longest = 5
+	if len(n.text) <= longest {
+		switch strings.ToLower(n.text) {
+		case "", "~", "null":
+			return "null"
+		case "true", "false", "yes", "no", "on", "off":
+			return "a boolean"
+		}
+	}
+	if c := n.text[0]; c != '+' && c != '-' && c != '.' && (c < '0' || c > '9') {
+		return "" // neither a number nor a date begins so
 	}
 	switch {
 	case numberLike.MatchString(n.text):
@@ -83,8 +89,8 @@ func (n *node) jsonNumber() bool {
 	if n.kind != scalarNode || n.style != plain || n.text == "" || n.text[0] != '-' && (n.text[0] < '0' || n.text[0] > '9') {
 		return false
 	}
-	doc, err := aegis.Parse([]byte(n.text))
-	return err == nil && doc.Root().Kind() == aegis.Number && len(doc.Root().Text()) == len(n.text)
+	_, exponent, _ := strings.Cut(strings.ToLower(n.text), "e")
+	return len(n.text) <= aegis.MaxNumber && len(strings.TrimLeft(exponent, "+-")) <= aegis.MaxExponent && isJSONNumber(n.text)
 }
 
 // what names a node's kind for messages.

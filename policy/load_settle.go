@@ -53,9 +53,17 @@ func (l *loader) settle() {
 		return
 	}
 	l.narrow()
+	l.number()
+	l.set.arrange()
+	l.set.Features = l.set.features()
+	l.set.seal()
+}
+
+// number names the rules and numbers them in the order of their names. Where two share one, it stands at the first place.
+func (l *loader) number() {
 	type named struct {
-		id  string
-		pos Pos
+		id   string
+		rule *pending
 	}
 	count := 0
 	for _, u := range l.units {
@@ -63,30 +71,26 @@ func (l *loader) settle() {
 	}
 	all := make([]named, 0, count)
 	for _, u := range l.units {
-		for _, p := range u.rules {
-			all = append(all, named{u.ruleID(p), p.pos})
+		for i := range u.rules {
+			all = append(all, named{u.ruleID(&u.rules[i]), &u.rules[i]})
 		}
 	}
-	slices.SortFunc(all, func(a, b named) int { return cmp.Or(strings.Compare(a.id, b.id), a.pos.compare(b.pos)) })
+	slices.SortFunc(all, func(a, b named) int {
+		return cmp.Or(strings.Compare(a.id, b.id), a.rule.pos.compare(b.rule.pos))
+	})
 	l.set.Rules = append(make([]Rule, 0, count+1), Rule{})
-	number := make(map[string]RuleID, count)
-	for _, n := range all {
-		if _, ok := number[n.id]; !ok {
-			number[n.id] = RuleID(len(l.set.Rules))
-			l.set.Rules = append(l.set.Rules, Rule{ID: n.id, Pos: n.pos})
+	for i, n := range all {
+		if i == 0 || all[i-1].id != n.id {
+			l.set.Rules = append(l.set.Rules, Rule{ID: n.id, Pos: n.rule.pos})
 		}
+		*n.rule.dst = RuleID(len(l.set.Rules) - 1)
 	}
 	for _, u := range l.units {
-		for _, p := range u.rules {
-			*p.dst = number[u.ruleID(p)]
-		}
+		u.rules, u.drafts, u.order = nil, nil, nil
 	}
-	l.set.arrange()
-	l.set.Features = l.set.features()
-	l.set.seal()
 }
 
-func (u *unit) ruleID(p pending) string {
+func (u *unit) ruleID(p *pending) string {
 	if p.entry == nil {
 		return u.id + "#" + p.key
 	}

@@ -184,7 +184,7 @@ func (s *source) parseYAML() (*node, *Error) {
 	if err := s.directives(doc.Content[0].Line); err != nil {
 		return nil, err
 	}
-	c := converter{s: s, cursor: cursor{src: s, line: 1, col: 1}}
+	c := converter{s: s, cursor: cursor{src: s, line: 1, col: 1}, comments: bytes.IndexByte(s.text, '#') >= 0}
 	root := c.convert(doc.Content[0], 1)
 	if c.err != nil {
 		return nil, c.err
@@ -305,6 +305,9 @@ type converter struct {
 	cursor cursor
 	marks  []mark
 	err    *Error
+
+	comments bool   // the text may have some, so that marks are asked for
+	free     []node // for nodes to come
 }
 
 func (c *converter) fail(pos Pos, hint, format string, args ...any) *node {
@@ -322,7 +325,8 @@ func (c *converter) convert(y *yaml.Node, depth int) *node {
 	if !c.plainNode(y, pos) || c.err != nil {
 		return nil
 	}
-	n := &node{src: c.s, pos: pos, text: y.Value}
+	n := c.node()
+	*n = node{src: c.s, pos: pos, text: y.Value}
 	switch y.Kind {
 	case yaml.ScalarNode:
 		n.style = styles[y.Style&^yaml.FlowStyle]
@@ -336,6 +340,9 @@ func (c *converter) convert(y *yaml.Node, depth int) *node {
 	}
 	if len(y.Content) > aegis.MaxMembers*int(n.kind) {
 		return c.fail(pos, "", "more than %d members", aegis.MaxMembers)
+	}
+	if n.items = make([]*node, 0, len(y.Content)/int(n.kind)); n.kind == mapNode {
+		n.keys = make([]*node, 0, len(y.Content)/2)
 	}
 	for i, child := range y.Content {
 		m := c.convert(child, depth+1)
@@ -354,6 +361,16 @@ func (c *converter) convert(y *yaml.Node, depth int) *node {
 	return n
 }
 
+// node returns a new node. They are made many at a time.
+func (c *converter) node() *node {
+	if len(c.free) == 0 {
+		c.free = make([]node, 64)
+	}
+	n := &c.free[0]
+	c.free = c.free[1:]
+	return n
+}
+
 var styles = map[yaml.Style]style{yaml.DoubleQuotedStyle: quotedDouble, yaml.SingleQuotedStyle: quotedSingle,
 	yaml.LiteralStyle: literalBlock, yaml.FoldedStyle: foldedBlock}
 
@@ -364,7 +381,9 @@ func (c *converter) plainNode(y *yaml.Node, pos Pos) bool {
 	at := c.cursor.offset(pos)
 	if at < len(c.s.text) && (y.Kind != yaml.ScalarNode || y.Value != "" || y.Style != 0) {
 		first = c.s.text[at]
-		c.marks = append(c.marks, mark{at, styles[y.Style&^yaml.FlowStyle]})
+		if c.comments {
+			c.marks = append(c.marks, mark{at, styles[y.Style&^yaml.FlowStyle]})
+		}
 	}
 	switch {
 	case y.Kind == yaml.AliasNode || first == '*':

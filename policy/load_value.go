@@ -261,14 +261,19 @@ func (r *reader) list(n *node, ref, what string) (namedList, bool) {
 // another.
 const maxInlined = 1_000_000
 
-// inline counts the items of a list that is put in place of a reference. It is false where they become too many.
+// inlined is one list that was put in place.
+type inlined struct {
+	pos   Pos
+	items int
+}
+
+// inline counts the items of a list that is put in place of a reference. It is false where they become too many; the
+// error comes with join, since files are read in no order.
 func (r *reader) inline(n *node, items int) bool {
-	before := r.items
-	r.items += items
-	if r.items > maxInlined && before <= maxInlined {
-		r.fail(n.pos, "", "lists are used so often that they hold more than %d items together", maxInlined)
+	if items > 0 {
+		r.inlined = append(r.inlined, inlined{n.pos, items})
 	}
-	return r.items <= maxInlined
+	return r.items.Add(int64(items)) <= maxInlined
 }
 
 func (r *reader) textList(n *node, ref, what string) []string {

@@ -22,7 +22,7 @@ func (o *Origin) Load() (*Set, error) {
 	l := newLoader(LoadOptions{Params: o.Params})
 	l.memory = true
 	for _, f := range o.Files {
-		l.named[f.Name] = &source{name: f.Name, dir: path.Dir(f.Name), text: f.Text}
+		l.named.byName[f.Name] = &source{name: f.Name, dir: path.Dir(f.Name), text: f.Text}
 	}
 	var sources []*source
 	for _, p := range o.Policies {
@@ -52,13 +52,13 @@ func (l *loader) origin() Origin {
 		}
 	}
 	for _, d := range l.docs {
-		s := d.root.src
+		s := d.src
 		if l.kept(d) || used[s] {
 			out.Policies = append(out.Policies, &Source{s.name, s.text, s.notes})
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(l.named)) {
-		if s := l.named[name]; used[s] {
+	for _, name := range slices.Sorted(maps.Keys(l.named.byName)) {
+		if s := l.named.byName[name]; used[s] {
 			out.Files = append(out.Files, &Source{s.name, s.text, s.notes})
 		}
 	}
