@@ -116,8 +116,8 @@ func (r *diffRand) literals(k aegis.Kind) []policy.Literal {
 	return ls
 }
 
-func (r *diffRand) feature(k policy.FeatureKind) policy.Feature {
-	f := policy.Feature{Kind: k}
+func (r *diffRand) feature(k policy.FeatureKind) *policy.Feature {
+	f := &policy.Feature{Kind: k}
 	if k == policy.FeatureTaint {
 		f.Taint = pickOf(r, "untrusted", "secret")
 		return f

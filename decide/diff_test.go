@@ -81,8 +81,8 @@ func exprSet(es []*policy.Expr) *policy.Set {
 		s.Rules = append(s.Rules, policy.Rule{ID: fmt.Sprintf("acme/a/t#require[%d]", i)})
 		cs.Require = append(cs.Require, &policy.Condition{Rule: policy.RuleID(i + 1), Src: e.String(), Expr: e})
 		e.Walk(func(x *policy.Expr) {
-			if f := x.Feature; f != (policy.Feature{}) && !slices.Contains(s.Features, f) {
-				s.Features = append(s.Features, f)
+			if f := x.Feature; f != nil && !slices.Contains(s.Features, *f) {
+				s.Features = append(s.Features, *f)
 			}
 		})
 	}

@@ -313,9 +313,9 @@ func clock(e *policy.Expr) valueFunc {
 
 func (c *compiler) feature(e *policy.Expr) int {
 	c.session = true
-	i, ok := c.features[e.Feature]
+	i, ok := c.features[*e.Feature]
 	if !ok {
-		panic(fmt.Sprintf("feature %+v is not among the set's", e.Feature))
+		panic(fmt.Sprintf("feature %+v is not among the set's", *e.Feature))
 	}
 	return i
 }

@@ -32,11 +32,11 @@ func checkSessionNever(p *pass) {
 			key := fmt.Sprintf("%s\x00%d\x00%s\x00%t", tenant, x.Feature.Kind, x.Feature.Key(), x.Feature.Any)
 			possible, asked := known[key]
 			if !asked {
-				possible = p.happens(tenant, x.Feature)
+				possible = p.happens(tenant, *x.Feature)
 				known[key] = possible
 			}
 			if possible {
-				p.summed(c, x.Feature)
+				p.summed(c, *x.Feature)
 				return
 			}
 			if f := x.Feature; f.Kind == policy.FeatureTaint {

@@ -69,9 +69,9 @@ const (
 // Literal is a constant: a string, a number or a boolean.
 type Literal struct {
 	Kind aegis.Kind // String, Number or Bool
+	Bool bool
 	Str  string
 	Num  aegis.Num
-	Bool bool
 }
 
 // Equal reports whether two literals are the same value of the same kind.
@@ -91,14 +91,14 @@ func (l Literal) Equal(m Literal) bool {
 // Expr is one node of a checked expression. Its meaning is three-valued: true, false, or error.
 type Expr struct {
 	Op      Op
+	Root    Root
+	Var     int // depth of the bound variable: 0 is the outermost
 	Offset  int // of the node in its source, in characters
 	Sub     []*Expr
-	Root    Root
 	Fields  []string
-	Var     int // depth of the bound variable: 0 is the outermost
 	Lit     Literal
 	List    []Literal
-	Feature Feature
+	Feature *Feature // of OpCount and the like, else nil
 }
 
 // Walk calls f for e and everything below it, parents first.

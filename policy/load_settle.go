@@ -235,7 +235,7 @@ func (s *Set) features() []Feature {
 		x.Walk(func(e *Expr) {
 			switch e.Op {
 			case OpCount, OpSeen, OpSum, OpValues, OpTainted:
-				found[fmt.Sprintf("%d %s", e.Feature.Kind, e.Feature.Key())] = e.Feature
+				found[fmt.Sprintf("%d %s", e.Feature.Kind, e.Feature.Key())] = *e.Feature
 			}
 		})
 	}

@@ -214,12 +214,13 @@ func (t *translator) session(e ast.Expr, c ast.CallExpr) (*Expr, *ExprError) {
 		problem := ""
 		switch {
 		case op == OpTainted:
-			x.Feature = Feature{Kind: FeatureTaint, Taint: l.Str}
+			x.Feature = &Feature{Kind: FeatureTaint, Taint: l.Str}
 			if !aegis.ValidPolicyName(l.Str) {
 				problem = "that cannot be the name of a taint"
 			}
 		case i == 0:
-			x.Feature, problem = feature(l.Str)
+			x.Feature = new(Feature)
+			*x.Feature, problem = feature(l.Str)
 			x.Feature.Kind = map[Op]FeatureKind{OpSum: FeatureSum, OpValues: FeatureValues}[op]
 		default:
 			x.Feature.Arg = l.Str

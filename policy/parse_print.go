@@ -135,7 +135,7 @@ func (e *Expr) printCall(b *strings.Builder) {
 	case OpTainted:
 		b.WriteString("session.tainted(" + quote(e.Feature.Taint) + ")")
 	case OpCount, OpSeen, OpSum, OpValues:
-		f := e.Feature
+		f := *e.Feature
 		arg := f.Arg
 		f.Arg = ""
 		b.WriteString("session." + name + "(" + quote(f.Key()))

@@ -32,7 +32,7 @@ var testNames = Names{
 // sameExpr compares trees, offsets apart.
 func sameExpr(a, b *Expr) bool {
 	same := a.Op == b.Op && a.Root == b.Root && a.Var == b.Var && slices.Equal(a.Fields, b.Fields) &&
-		a.Feature == b.Feature &&
+		(a.Feature == b.Feature || a.Feature != nil && b.Feature != nil && *a.Feature == *b.Feature) &&
 		slices.EqualFunc(a.Sub, b.Sub, sameExpr) && slices.EqualFunc(a.List, b.List, Literal.Equal)
 	return same && (a.Lit == Literal{}) == (b.Lit == Literal{}) && a.Lit.Equal(b.Lit)
 }
@@ -67,16 +67,16 @@ var trees = map[string]*Expr{
 	"size(x) == x.size()":     op(OpEq, op(OpSize, arg("x")), op(OpSize, arg("x"))),
 	"time.unix > 0":           op(OpGt, op(OpUnix), constant(number(0))),
 	`time.hour("UTC") > 0`:    op(OpGt, &Expr{Op: OpHour, Lit: str("UTC")}, constant(number(0))),
-	`session.seen("a%2Fb/c")`: {Op: OpSeen, Feature: Feature{Tool: "a/b", Action: "c"}},
-	`session.count("t") > 1`: op(OpGt, &Expr{Op: OpCount, Feature: Feature{Tool: "t", Any: true}},
+	`session.seen("a%2Fb/c")`: {Op: OpSeen, Feature: &Feature{Tool: "a/b", Action: "c"}},
+	`session.count("t") > 1`: op(OpGt, &Expr{Op: OpCount, Feature: &Feature{Tool: "t", Any: true}},
 		constant(number(1))),
-	`session.sum("t/a", "x.y") > 1`: op(OpGt, &Expr{Op: OpSum, Feature: Feature{Kind: FeatureSum, Tool: "t",
+	`session.sum("t/a", "x.y") > 1`: op(OpGt, &Expr{Op: OpSum, Feature: &Feature{Kind: FeatureSum, Tool: "t",
 		Action: "a", Arg: "x.y"}},
 		constant(number(1))),
-	`x in session.values("t/a", "id")`: op(OpIn, arg("x"), &Expr{Op: OpValues, Feature: Feature{Kind: FeatureValues,
+	`x in session.values("t/a", "id")`: op(OpIn, arg("x"), &Expr{Op: OpValues, Feature: &Feature{Kind: FeatureValues,
 		Tool: "t", Action: "a",
 		Arg: "id"}}),
-	`session.tainted("untrusted")`: {Op: OpTainted, Feature: Feature{Kind: FeatureTaint, Taint: "untrusted"}},
+	`session.tainted("untrusted")`: {Op: OpTainted, Feature: &Feature{Kind: FeatureTaint, Taint: "untrusted"}},
 	`inCIDR(ip, "10.0.0.0/8")`:     {Op: OpInCIDR, Sub: []*Expr{arg("ip")}, Lit: str("10.0.0.0/8")},
 	`links(t).all(h, h in lists.none)`: op(OpAll, op(OpLinks, arg("t")), op(OpIn, &Expr{Op: OpPath, Root: RootVar},
 		&Expr{Op: OpList})),
@@ -312,9 +312,9 @@ func (g *genExpr) bool(depth int) *Expr {
 	case 2:
 		return &Expr{Op: OpHas, Root: Root(g.pick(3) & 2), Fields: []string{"o", "x-y"}[:1+g.pick(2)]}
 	case 3:
-		return &Expr{Op: []Op{OpSeen, OpTainted}[0], Feature: Feature{Tool: "t/u", Any: true}}
+		return &Expr{Op: []Op{OpSeen, OpTainted}[0], Feature: &Feature{Tool: "t/u", Any: true}}
 	case 4:
-		return &Expr{Op: OpTainted, Feature: Feature{Kind: FeatureTaint, Taint: "x"}}
+		return &Expr{Op: OpTainted, Feature: &Feature{Kind: FeatureTaint, Taint: "x"}}
 	case 5, 6:
 		var terms []*Expr
 		o := []Op{OpAnd, OpOr}[g.pick(2)]
@@ -359,7 +359,7 @@ func (g *genExpr) number(depth int) *Expr {
 	case n == 2:
 		return []*Expr{op(OpUnix), {Op: OpHour, Lit: str("UTC")}, {Op: OpWeekday, Lit: str("UTC")}}[g.pick(3)]
 	case n == 3:
-		return &Expr{Op: OpSum, Feature: Feature{Kind: FeatureSum, Tool: "t", Action: "a", Arg: "x.y"}}
+		return &Expr{Op: OpSum, Feature: &Feature{Kind: FeatureSum, Tool: "t", Action: "a", Arg: "x.y"}}
 	case n == 4:
 		return op(OpSize, []*Expr{g.string(depth - 1), g.list(depth - 1)}[g.pick(2)])
 	}
@@ -387,7 +387,7 @@ func (g *genExpr) list(depth int) *Expr {
 	case 1:
 		return op(OpLinks, g.string(depth-1))
 	case 2:
-		return &Expr{Op: OpValues, Feature: Feature{Kind: FeatureValues, Tool: "t", Action: "a", Arg: "id"}}
+		return &Expr{Op: OpValues, Feature: &Feature{Kind: FeatureValues, Tool: "t", Action: "a", Arg: "id"}}
 	}
 	return arg("l")
 }

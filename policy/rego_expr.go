@@ -67,7 +67,7 @@ func (x *regoExpr) rail(e *Expr, want bool) []conj {
 		return x.fold(e, want)
 	case OpSeen:
 		op := map[bool]string{true: " > 0", false: " <= 0"}[want]
-		return []conj{{x.g.number(regoFeature("count", e.Feature)) + op}}
+		return []conj{{x.g.number(regoFeature("count", *e.Feature)) + op}}
 	case OpTainted:
 		const taints = "input.facts.session.taints"
 		if want {

@@ -52,12 +52,12 @@ func (x *regoExpr) operand(e *Expr, k aegis.Kind) (conj, string, bool) {
 	case OpList:
 		return nil, "[" + strings.Join(literalTexts(e.List), ", ") + "]", true
 	case OpValues:
-		term := regoFeature("values", e.Feature)
+		term := regoFeature("values", *e.Feature)
 		return conj{"is_array(" + term + ")"}, term, true
 	case OpCount:
-		return nil, x.g.number(regoFeature("count", e.Feature)), true
+		return nil, x.g.number(regoFeature("count", *e.Feature)), true
 	case OpSum:
-		return nil, x.g.number(regoFeature("sum", e.Feature)), true
+		return nil, x.g.number(regoFeature("sum", *e.Feature)), true
 	case OpUnix:
 		return nil, "unix", true
 	case OpHour, OpWeekday:
