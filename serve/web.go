@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
@@ -20,6 +21,7 @@ type Web struct {
 	Auth    Authenticator
 	Hosts   []string // names under which the server may be called, beside loopback addresses; a browser tricked into calling another is refused
 	MaxBody int      // bytes; 0: aegis.MaxBody
+	NotJSON int      // status of requests whose content type is another; 0: 415
 	Slots   *Slots   // nil: no limit on the calls under way
 }
 
@@ -46,7 +48,7 @@ func (web *Web) JSON(h func(http.ResponseWriter, *http.Request, Principal, []byt
 			return
 		}
 		if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-			Problem(w, http.StatusUnsupportedMediaType, "unsupported_media_type", "the body must be sent as application/json")
+			Problem(w, cmp.Or(web.NotJSON, http.StatusUnsupportedMediaType), "unsupported_media_type", "the body must be sent as application/json")
 			return
 		}
 		if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {

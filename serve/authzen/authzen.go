@@ -3,8 +3,12 @@
 //
 // An agent's tool call is asked about so: the subject is the agent (type "agent", id its name, properties.tenant), the
 // resource is the tool (type "tool", id its name), the action's name is the tool's action ("" is none) with the arguments
-// in properties.args, and the context holds session, region, chain, effect, approval, dry_run and obligations_supported.
-// Arguments that are absent are absent, and not an empty object.
+// in properties.args, and the context holds session, region, chain, effect, time, approval, dry_run and
+// obligations_supported. Arguments that are absent are absent, and not an empty object; a tenant that is absent is
+// "default", as in policies.
+//
+// Members that the API does not know are ignored, as it demands, with two exceptions: a name that is a misspelling of one
+// that counts is refused, and properties of an action beside args deny, because they may be arguments that nobody judged.
 //
 // It promises that decision is true only if the call may go ahead as it is, or, where the client says that it fulfils the
 // obligation "sanitize", with the arguments that the answer gives it.
@@ -13,7 +17,6 @@ package authzen
 import (
 	"encoding/json"
 	"net/http"
-	"strings"
 
 	"github.com/aegisctl/aegis"
 	"github.com/aegisctl/aegis/serve"
@@ -25,8 +28,12 @@ type Door struct {
 	web     *serve.Web
 }
 
-// New makes the door of a service. web guards what reaches it.
-func New(s *serve.Service, web *serve.Web) *Door { return &Door{s, web} }
+// New makes the door of a service. web guards what reaches it. To this API any body that is not JSON is a bad request.
+func New(s *serve.Service, web *serve.Web) *Door {
+	own := *web
+	own.NotJSON = http.StatusBadRequest
+	return &Door{s, &own}
+}
 
 // The endpoints.
 const (
@@ -37,8 +44,8 @@ const (
 
 // Register adds the door's endpoints.
 func (d *Door) Register(mux *http.ServeMux) {
-	mux.Handle("POST "+evaluationPath, d.web.JSON(d.evaluation))
-	mux.Handle("POST "+evaluationsPath, d.web.JSON(d.evaluations))
+	mux.Handle("POST "+evaluationPath, echoID(d.web.JSON(d.evaluation)))
+	mux.Handle("POST "+evaluationsPath, echoID(d.web.JSON(d.evaluations)))
 	mux.Handle("GET "+metadataPath, d.web.Open(d.metadata))
 }
 
@@ -68,7 +75,14 @@ type context struct {
 	ReasonUser  string          `json:"reason_user,omitempty"`
 	Request     *accessRequest  `json:"access_request,omitempty"`
 	Obligations []obligation    `json:"obligations,omitempty"`
+	Error       *fault          `json:"error,omitempty"` // of one evaluation of a series that is none
 	Aegis       *aegis.Decision `json:"aegis"`
+}
+
+// fault is why an evaluation could not be read.
+type fault struct {
+	Status  int    `json:"status"`
+	Message string `json:"message"`
 }
 
 // accessRequest is where a held call's approval can be followed.
@@ -84,13 +98,12 @@ type obligation struct {
 }
 
 func (d *Door) evaluation(w http.ResponseWriter, r *http.Request, who serve.Principal, body []byte) {
-	echoID(w, r)
-	doc, err := aegis.Parse(body)
+	root, err := parse(body)
 	if err != nil {
 		d.refuse(w, r, who, err)
 		return
 	}
-	q, err := read(question{}, doc.Root(), nil)
+	q, err := read(question{}, root, nil)
 	if err != nil {
 		d.refuse(w, r, who, err)
 		return
@@ -100,12 +113,7 @@ func (d *Door) evaluation(w http.ResponseWriter, r *http.Request, who serve.Prin
 
 // reply answers one evaluation.
 func (d *Door) reply(w http.ResponseWriter, r *http.Request, who serve.Principal, q question) {
-	c, err := q.call()
-	if err != nil {
-		d.refuse(w, r, who, err)
-		return
-	}
-	a := d.service.Decide(r.Context(), request(who, c, q))
+	a := d.decide(r, who, &q)
 	w.Header().Set("Aegis-Decision-Id", a.ID)
 	if a.Outcome == aegis.Reject {
 		serve.Problem(w, http.StatusBadRequest, "malformed", a.Decision.Reasons[0].Message)
@@ -114,24 +122,36 @@ func (d *Door) reply(w http.ResponseWriter, r *http.Request, who serve.Principal
 	serve.WriteJSON(w, http.StatusOK, answerOf(a))
 }
 
-// refuse answers what is no evaluation, and has it recorded.
+// decide decides what is asked; what is no question is rejected, and recorded as such.
+func (d *Door) decide(r *http.Request, who serve.Principal, q *question) *serve.Answer {
+	req := &serve.Request{Who: who, Door: "authzen"}
+	if c, err := q.call(); err != nil {
+		req.Bad = err
+	} else {
+		if c.Tenant == "" && !who.Verified {
+			c.Tenant = "default"
+		}
+		req.Call, req.Rewrites, req.Deny, req.Why = c, q.sanitizes, q.deny, q.why
+		if c.DryRun && !who.May("aegis:dry-run") {
+			req.Deny, req.Why = aegis.TokenInvalid, "a dry run needs the scope aegis:dry-run"
+		}
+	}
+	return d.service.Decide(r.Context(), req)
+}
+
+// refuse answers what is no request of this API, and has it recorded.
 func (d *Door) refuse(w http.ResponseWriter, r *http.Request, who serve.Principal, err error) {
 	a := d.service.Decide(r.Context(), &serve.Request{Bad: err, Who: who, Door: "authzen"})
 	w.Header().Set("Aegis-Decision-Id", a.ID)
 	serve.Problem(w, http.StatusBadRequest, "malformed", err.Error())
 }
 
-func request(who serve.Principal, c *aegis.Call, q question) *serve.Request {
-	r := &serve.Request{Call: c, Who: who, Door: "authzen", Rewrites: q.sanitizes}
-	if c.DryRun && !who.May("aegis:dry-run") {
-		r.Deny, r.Why = aegis.TokenInvalid, "a dry run needs the scope aegis:dry-run"
-	}
-	return r
-}
-
 func answerOf(a *serve.Answer) answer {
 	c := &context{ID: a.ID, Aegis: a.Decision}
 	out := answer{Decision: a.Passes, Context: c}
+	if a.Outcome == aegis.Reject {
+		c.Error = &fault{http.StatusBadRequest, a.Decision.Reasons[0].Message}
+	}
 	for _, rs := range [][]aegis.Reason{a.Decision.Errors, a.Decision.Reasons} {
 		if len(rs) > 0 {
 			c.Reason, c.ReasonUser = rs[0].Code.String(), rs[0].Message
@@ -149,9 +169,12 @@ func answerOf(a *serve.Answer) answer {
 	return out
 }
 
-// echoID gives a client's request id back, as the API asks.
-func echoID(w http.ResponseWriter, r *http.Request) {
-	if id := r.Header.Get("X-Request-Id"); id != "" && len(id) <= 128 && !strings.ContainsFunc(id, func(c rune) bool { return c < ' ' || c > '~' }) {
-		w.Header().Set("X-Request-Id", id)
-	}
+// echoID gives a client's request id back with every answer, as the API demands.
+func echoID(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if id := r.Header.Get("X-Request-Id"); id != "" {
+			w.Header().Set("X-Request-Id", id)
+		}
+		h.ServeHTTP(w, r)
+	})
 }

@@ -102,11 +102,13 @@ func TestNoEvaluation(t *testing.T) {
 	post := client(t, aegis.Enforce)
 	good := ask("ping", `{"name":""}`, `{}`)
 	for _, body := range []string{
-		`[]`, `{}`, good + "x", strings.Replace(good, `"subject"`, `"Subject"`, 1), strings.Replace(good, `"agent"`, `"user"`, 1),
-		strings.Replace(good, `"id":"a"`, `"id":""`, 1), strings.Replace(good, `{"tenant":"acme"}`, `{}`, 1),
+		`[]`, `{}`, good + "x", strings.Replace(good, `"subject"`, `"Subject"`, 1), strings.Replace(good, `"agent"`, `7`, 1),
+		strings.Replace(good, `"id":"a"`, `"id":""`, 1), strings.Replace(good, `"acme"`, `7`, 1), strings.Replace(good, `"acme"`, `""`, 1),
 		strings.Replace(good, `"type":"tool",`, ``, 1), strings.Replace(good, `{"name":""}`, `{}`, 1),
 		strings.Replace(good, `{"name":""}`, `{"name":"x","properties":{"args":[]}}`, 1),
-		strings.Replace(good, `{"name":""}`, `{"name":"x","properties":{"arg":{}}}`, 1),
+		strings.Replace(good, `"context":{}`, `"context":{"Chain":[]}`, 1), strings.Replace(good, `"context":{}`, `"context":{"dryRun":true}`, 1),
+		strings.Replace(good, `"context":{}`, `"contxet":{}`, 1), strings.Replace(good, `"context":{}`, `"context":{"dry_run":true,"time":"noon"}`, 1),
+		strings.Replace(good, `{"name":""}`, `{"name":"","Name":""}`, 1),
 		strings.Replace(good, `"context":{}`, `"context":{"sesion":"s"}`, 1), strings.Replace(good, `"context":{}`, `"context":{"tenant":"b"}`, 1),
 		strings.Replace(good, `"context":{}`, `"context":{"obligations_supported":"sanitize"}`, 1),
 		strings.Replace(good, `"context":{}`, `"context":{},"context":{}`, 1), `{"evaluations":[]}`,
@@ -128,7 +130,12 @@ func TestEvaluations(t *testing.T) {
 		{"until one is permitted", `{` + defaults + `,"evaluations":[{"action":{"name":"x"}},{},{}],"options":{"evaluations_semantic":"permit_on_first_permit"}}`, "false true"},
 		{"none is one", `{` + defaults + `}`, "single"},
 		{"an empty list is one", `{` + defaults + `,"evaluations":[]}`, "single"},
-		{"one that is wrong decides none", `{` + defaults + `,"evaluations":[{},{"action":{}}]}`, "400"},
+		{"one that is wrong is denied in its place", `{` + defaults + `,"evaluations":[{"action":{}},{},5,{}]}`, "false true false true"},
+		{"and ends a series that ends with the first denial", `{` + defaults + `,"evaluations":[{},{"action":{}},{}],"options":{"evaluations_semantic":"deny_on_first_deny"}}`, "true false"},
+		{"a default that is wrong", `{"subject":7,"evaluations":[{}]}`, "400"},
+		{"options that are none", `{` + defaults + `,"evaluations":[{}],"options":[]}`, "400"},
+		{"options that nobody knows", `{` + defaults + `,"evaluations":[{}],"options":{"another_option":1}}`, "true"},
+		{"no list", `{` + defaults + `,"evaluations":{}}`, "400"},
 		{"another semantic", `{` + defaults + `,"evaluations":[{}],"options":{"evaluations_semantic":"random"}}`, "400"},
 	} {
 		post := client(t, aegis.Enforce)
