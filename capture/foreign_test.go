@@ -308,7 +308,7 @@ func TestDecisions(t *testing.T) {
 	if got := fmt.Sprint(s.Sums); got != "[2500 6247500 2000 1000 5000 allow]" {
 		t.Error(got)
 	}
-	if s.Types["reasons"] != "VARCHAR[]" || s.Types["seq"] != "BIGINT" || s.Rows != 5000 || len(s.Types) != 10 {
+	if s.Types["reasons"] != "VARCHAR[]" || s.Types["seq"] != "BIGINT" || s.Rows != 5000 || s.Types["baseline_decision"] != "VARCHAR" || len(s.Types) != 11 {
 		t.Error(s)
 	}
 }
