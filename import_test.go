@@ -38,9 +38,15 @@ func TestArrows(t *testing.T) {
 		"serve/native":  {"", "serve"},
 		"serve/authzen": {"", "serve"},
 		"cmd/aegisctl": {"", "bundle", "capture", "compile", "decide", "draft", "examples", "lint", "lint/suite", "policy", "route", "sign", "simulate",
+<<<<<<< HEAD
 			"serve", "source", "serve/admin", "serve/authzen", "serve/native"},
+=======
+			"serve", "serve/admin", "serve/authzen", "serve/native", "serve/telemetry"},
+>>>>>>> cf9799f (serve tells of decisions: spans by OTLP, /metrics, log lines, events for security systems; none of it waits)
 		"examples":      {}, // its tests stand on simulate
 		"examples/make": {"", "capture"},
+
+		"serve/telemetry": {"", "limit", "serve"},
 	}
 	dec := json.NewDecoder(strings.NewReader(string(out)))
 	seen := map[string]bool{}
@@ -80,6 +86,9 @@ func foreign(t *testing.T, room, imp string) {
 	t.Helper()
 	if room == "" {
 		t.Errorf("the root package imports %s, which is not the standard library", imp)
+	}
+	if strings.HasPrefix(imp, "go.opentelemetry.io/") && room != "serve/telemetry" {
+		t.Errorf("%s imports OpenTelemetry", room)
 	}
 	const opa = "github.com/open-policy-agent/opa"
 	if !strings.HasPrefix(imp, opa) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aegisctl/aegis/decide"
+	"github.com/aegisctl/aegis/limit"
 	"github.com/aegisctl/aegis/policy"
 )
 
@@ -128,3 +129,10 @@ func (s *Service) Mode() string { return s.opt.Mode.String() }
 
 // Sessions returns how many sessions are remembered.
 func (s *Service) Sessions() int { return s.sessions.Len() }
+
+// Usage returns how far limits are used up: those that bind, and those that are only tried out. Limits with more than most
+// keys are left out.
+func (s *Service) Usage(most int) (bound, shadow []limit.Usage) {
+	now := s.opt.Now().UnixMicro()
+	return s.ledger.Usage(now, most), s.shadow.Usage(now, most)
+}

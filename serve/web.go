@@ -69,6 +69,10 @@ func (web *Web) JSON(h func(http.ResponseWriter, *http.Request, Principal, []byt
 		case err != nil:
 			Problem(w, http.StatusBadRequest, "body", "the body could not be read whole")
 		default:
+			if parent := r.Header.Get("traceparent"); parent != "" {
+				// RFC 9110 lets lists be sent as several lines.
+				r = r.WithContext(WithTrace(r.Context(), parent, strings.Join(r.Header.Values("tracestate"), ",")))
+			}
 			h(w, r, who, body)
 		}
 	}))

@@ -12,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"github.com/aegisctl/aegis/serve/telemetry"
 )
 
 // Exit codes (DESIGN §8).
@@ -93,7 +95,7 @@ func (a *app) root() *cobra.Command {
 		Args:          cobra.NoArgs,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 		PersistentPreRunE: func(*cobra.Command, []string) error {
-			return a.logAt(a.logLevel)
+			return a.logAt(a.logLevel, "text")
 		},
 	}
 	f := root.PersistentFlags()
@@ -121,13 +123,17 @@ func (a *app) root() *cobra.Command {
 	return root
 }
 
-// logAt makes the log.
-func (a *app) logAt(name string) error {
+// logAt makes the log, of lines of text or json.
+func (a *app) logAt(name, form string) error {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(name)); err != nil {
 		return fmt.Errorf("--log-level %q: use debug, info, warn or error", name)
 	}
-	a.log = slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))
+	log, err := telemetry.NewLogger(a.err, form, level)
+	if err != nil {
+		return fmt.Errorf("--log-format: %w", err)
+	}
+	a.log = log
 	return nil
 }
 

@@ -39,7 +39,7 @@ On loopback it makes a token, writes it to a file that only this user can read, 
 			if err != nil {
 				return err
 			}
-			if err := a.logAt(in.logLevel); err != nil {
+			if err := a.logAt(in.logLevel, in.telemetry.logFormat); err != nil {
 				return err
 			}
 			if err := in.check(); err != nil {
@@ -98,6 +98,7 @@ func (a *app) serve(ctx context.Context, in *serveConfig) (err error) {
 	}
 	opt := serve.Options{Mode: mode, Tenant: in.tenant, Engine: decide.EngineKind(in.engine), Deadline: in.deadline,
 		KeepStale: in.onStale == "keep", Log: a.log}
+	var captured *serve.Capture
 	if in.capture != "" {
 		if !isDir(in.capture) {
 			return fmt.Errorf("--capture %s is no directory", in.capture)
@@ -108,8 +109,14 @@ func (a *app) serve(ctx context.Context, in *serveConfig) (err error) {
 				err = fmt.Errorf("--capture: %w", e)
 			}
 		}()
-		opt.Observers = append(opt.Observers, c)
+		captured, opt.Observers = c, append(opt.Observers, c)
 	}
+	tell, err := in.telemetry.open(ctx, a)
+	if err != nil {
+		return err
+	}
+	defer tell.close(in.grace)
+	opt.Observers = append(opt.Observers, tell.observers()...)
 	svc := serve.New(opt)
 	defer svc.Close()
 	state, err := in.openState()
@@ -117,7 +124,7 @@ func (a *app) serve(ctx context.Context, in *serveConfig) (err error) {
 		return err
 	}
 	defer state.Close()
-	keeper, err := a.keeper(in, state, svc)
+	keeper, err := a.keeper(in, state, svc, tell.watch)
 	if err != nil {
 		return err
 	}
@@ -129,6 +136,7 @@ func (a *app) serve(ctx context.Context, in *serveConfig) (err error) {
 	var srv serve.Server
 	web := &serve.Web{Auth: doors.auth, Hosts: in.hosts, MaxBody: int(in.maxBody), Slots: serve.NewSlots(in.maxCalls)}
 	operators := http.NewServeMux()
+	operators.Handle("GET /metrics", tell.metricsOf(svc, captured))
 	admin.New(svc, keeper.Status, func() error {
 		switch {
 		case srv.Draining():

@@ -51,7 +51,8 @@ type serveConfig struct {
 	notice   time.Duration
 	grace    time.Duration
 
-	logLevel string
+	logLevel  string
+	telemetry telemetryConfig
 }
 
 // option is one thing that can be configured: by the flag --name, the variable AEGIS_NAME, and the key name of the file.
@@ -88,7 +89,7 @@ var serveOptions = slices.Concat([]option{
 },
 	tlsOptions("", "calls", func(c *serveConfig) *serve.TLSFiles { return &c.tls }),
 	[]option{
-		{groupDoors, "admin-listen", "where /healthz, /readyz and /v1/status are; beyond this machine only with mTLS", func(c *serveConfig) any { return &c.admin }},
+		{groupDoors, "admin-listen", "where /healthz, /readyz, /metrics and /v1/status are; beyond this machine only with mTLS", func(c *serveConfig) any { return &c.admin }},
 	},
 	tlsOptions("admin-", "operators", func(c *serveConfig) *serve.TLSFiles { return &c.adminTLS }),
 	[]option{
@@ -110,7 +111,7 @@ var serveOptions = slices.Concat([]option{
 		{groupLimits, "decision-deadline", "longest time for one decision", func(c *serveConfig) any { return &c.deadline }},
 		{groupLimits, "drain-notice", "how long to still take calls after /readyz says no", func(c *serveConfig) any { return &c.notice }},
 		{groupLimits, "drain-grace", "how long to wait for calls under way", func(c *serveConfig) any { return &c.grace }},
-	})
+	}, telemetryOptions)
 
 // tlsOptions are the options of a listener's transport security.
 func tlsOptions(prefix, who string, files func(*serveConfig) *serve.TLSFiles) []option {
@@ -127,7 +128,7 @@ func tlsOptions(prefix, who string, files func(*serveConfig) *serve.TLSFiles) []
 func defaultServeConfig() serveConfig {
 	return serveConfig{reload: 30 * time.Second, onStale: "deny", listen: "127.0.0.1:8181", admin: "127.0.0.1:8182", auth: "token",
 		mode: "enforce", engine: "native", maxBody: aegis.MaxBody, maxConns: 10_000, maxCalls: 1_000, deadline: time.Second,
-		grace: 10 * time.Second, logLevel: "warn"}
+		grace: 10 * time.Second, logLevel: "warn", telemetry: defaultTelemetry()}
 }
 
 // variable is the environment's name of an option.

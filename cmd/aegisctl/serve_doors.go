@@ -132,7 +132,7 @@ func (a *app) announce(svc *serve.Service, in *serveConfig, d *doors) {
 	}
 	a.note("aegisctl serve: mode %s", svc.Mode())
 	a.note("  calls      %s, %s%s", address(d.data, in.tls), auth, only)
-	a.note("  operators  %s (/healthz, /readyz, /v1/status)", address(d.admin, in.adminTLS))
+	a.note("  operators  %s (/healthz, /readyz, /metrics, /v1/status)", address(d.admin, in.adminTLS))
 	for _, u := range svc.Units() {
 		signed := "UNSIGNED"
 		if u.Signed {

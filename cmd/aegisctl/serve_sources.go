@@ -18,7 +18,7 @@ import (
 
 // keeper makes what keeps a service's policies as their sources are. Nothing is served of one that is not verified, unless
 // that was asked for.
-func (a *app) keeper(in *serveConfig, state *source.State, svc *serve.Service) (*source.Keeper, error) {
+func (a *app) keeper(in *serveConfig, state *source.State, svc *serve.Service, watch func(source.Event)) (*source.Keeper, error) {
 	if len(in.bundles) == 0 {
 		return nil, errors.New("serve needs policies: --bundle b.tar.gz --key k.pub")
 	}
@@ -29,7 +29,7 @@ func (a *app) keeper(in *serveConfig, state *source.State, svc *serve.Service) (
 		return nil, errors.New("--key and --insecure-unsigned contradict each other: bundles are verified, or they are not")
 	}
 	o := source.Options{Places: in.bundles, Unsigned: in.insecure, MinSerial: in.minSerial, Tenant: in.tenant, MaxAge: in.maxAge,
-		Every: in.reload, State: state, Tokens: map[string]string{}, Log: a.log}
+		Every: in.reload, State: state, Tokens: map[string]string{}, Watch: watch, Log: a.log}
 	for _, t := range in.tokens {
 		host, file, ok := strings.Cut(t, "=")
 		if !ok || host == "" || file == "" {
