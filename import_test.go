@@ -33,16 +33,12 @@ func TestArrows(t *testing.T) {
 		"draft":         {"", "capture", "decide", "policy", "redact"},
 		"simulate":      {"", "capture", "decide", "policy", "redact"},
 		"serve":         {"", "capture", "decide", "limit", "policy"},
-		"source":       {"bundle", "policy", "sign"},
+		"source":        {"bundle", "policy", "sign"},
 		"serve/admin":   {"serve", "source"},
 		"serve/native":  {"", "serve"},
 		"serve/authzen": {"", "serve"},
 		"cmd/aegisctl": {"", "bundle", "capture", "compile", "decide", "draft", "examples", "lint", "lint/suite", "policy", "route", "sign", "simulate",
-<<<<<<< HEAD
-			"serve", "source", "serve/admin", "serve/authzen", "serve/native"},
-=======
-			"serve", "serve/admin", "serve/authzen", "serve/native", "serve/telemetry"},
->>>>>>> cf9799f (serve tells of decisions: spans by OTLP, /metrics, log lines, events for security systems; none of it waits)
+			"serve", "source", "serve/admin", "serve/authzen", "serve/native", "serve/telemetry"},
 		"examples":      {}, // its tests stand on simulate
 		"examples/make": {"", "capture"},
 
