@@ -47,11 +47,11 @@ func (web *Web) JSON(h func(http.ResponseWriter, *http.Request, Principal, []byt
 			Problem(w, http.StatusUnauthorized, "token_invalid", err.Error())
 			return
 		}
-		if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		if !isJSON(r.Header.Values("Content-Type")) {
 			Problem(w, cmp.Or(web.NotJSON, http.StatusUnsupportedMediaType), "unsupported_media_type", "the body must be sent as application/json")
 			return
 		}
-		if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
+		if e := r.Header.Values("Content-Encoding"); len(e) > 1 || len(e) == 1 && e[0] != "identity" {
 			Problem(w, http.StatusUnsupportedMediaType, "unsupported_encoding", "the body must not be compressed")
 			return
 		}
@@ -76,6 +76,18 @@ func (web *Web) JSON(h func(http.ResponseWriter, *http.Request, Principal, []byt
 			h(w, r, who, body)
 		}
 	}))
+}
+
+// isJSON reports whether a header says, once, that the body is JSON.
+func isJSON(values []string) bool {
+	if len(values) != 1 {
+		return false
+	}
+	if values[0] == "application/json" {
+		return true
+	}
+	kind, _, err := mime.ParseMediaType(values[0])
+	return err == nil && kind == "application/json"
 }
 
 // Guard refuses what a web page could have made a browser send, before h sees it.

@@ -98,7 +98,7 @@ type obligation struct {
 }
 
 func (d *Door) evaluation(w http.ResponseWriter, r *http.Request, who serve.Principal, body []byte) {
-	root, err := parse(body)
+	root, err := parse(body, d.web.Limit())
 	if err != nil {
 		d.refuse(w, r, who, err)
 		return

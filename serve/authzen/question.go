@@ -20,9 +20,9 @@ type question struct {
 }
 
 // parse reads a body strictly. Keys that differ in case only are the gate's to judge inside arguments, and refused elsewhere.
-func parse(body []byte) (aegis.Value, error) {
+func parse(body []byte, limit int) (aegis.Value, error) {
 	d := new(aegis.Doc)
-	if err := d.Parse(body, aegis.MaxBody); err != nil {
+	if err := d.Parse(body, min(limit, aegis.GreatestBody)); err != nil {
 		return aegis.Value{}, err
 	}
 	root := d.Root()
@@ -254,7 +254,7 @@ const maxEvaluations = 1000
 // evaluations answers several questions, one after the other, so that each counts for the next. One that is no question is
 // denied in its place.
 func (d *Door) evaluations(w http.ResponseWriter, r *http.Request, who serve.Principal, body []byte) {
-	root, err := parse(body)
+	root, err := parse(body, d.web.Limit())
 	if err != nil {
 		d.refuse(w, r, who, err)
 		return
