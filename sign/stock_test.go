@@ -125,7 +125,7 @@ func TestStockRefuses(t *testing.T) {
 		"bn-other-tenant":     "OPA knows no tenants",
 		"bn-trailing-gzip":    "OPA reads on behind the end",
 	}
-	w := newRecipes(t)
+	w := newRecipes(t, newArchive)
 	for _, r := range w.recipes {
 		if r.live() || r.heavy() {
 			continue
