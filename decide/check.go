@@ -277,7 +277,7 @@ func (c *constraint) check(s *Scratch, ch *check, v aegis.Value, x *value, lifte
 			s.hit(ch.Rule, ch.Code, c.breach)
 		}
 	default:
-		if !ch.holds(v, x) {
+		if !ch.holds(v, x, c.each != nil) {
 			s.hit(ch.Rule, ch.Code, c.breach)
 		}
 	}
@@ -286,8 +286,8 @@ func (c *constraint) check(s *Scratch, ch *check, v aegis.Value, x *value, lifte
 // micros holds, by decimal places, what a number of millionths must be divisible by.
 var micros = [...]int64{1e6, 1e5, 1e4, 1e3, 1e2, 10, 1}
 
-// holds decides the checks that nothing lifts.
-func (ch *check) holds(v aegis.Value, x *value) bool {
+// holds decides the checks that nothing lifts. Under a constraint with each, a value that is no list is a list of one.
+func (ch *check) holds(v aegis.Value, x *value, each bool) bool {
 	switch ch.Op {
 	case policy.CheckDecimals:
 		if m, ok := x.num.Micro(); ok && ch.N <= 6 {
@@ -302,10 +302,10 @@ func (ch *check) holds(v aegis.Value, x *value) bool {
 		return ch.re.match(x.str)
 	}
 	n := 1
-	switch v.Kind() {
-	case aegis.List:
+	switch kind := v.Kind(); {
+	case kind == aegis.List:
 		n = v.Len()
-	case aegis.String:
+	case kind == aegis.String && !each:
 		n = utf8.RuneCountInString(x.str)
 	}
 	if ch.Op == policy.CheckMaxLength {

@@ -69,6 +69,11 @@ func (r *diffRand) constraint(k aegis.Kind, depth int, top bool) yamlMap {
 			m.set(pickOf(r, "in", "not_in"), literalsYAML(r.named(k)))
 		}
 	case aegis.String:
+		if depth > 0 && r.oneIn(6) { // a lone text beside each counts as a list of one
+			r.some(&m, yamlItem{"max_length", plain(fmt.Sprint(r.IntN(4)))}, yamlItem{"min_length", plain(fmt.Sprint(r.IntN(3)))})
+			m.set("each", r.constraint(k, depth-1, false))
+			break
+		}
 		r.stringConstraint(&m)
 	case aegis.Bool:
 		m.set(pickOf(r, "in", "not_in"), literalsYAML(r.named(k)))

@@ -94,6 +94,15 @@ func (d *domain) among(list []policy.Literal, text string) {
 	d.inText += " and " + text
 }
 
+// addOf is add for a check of the constraint k. Beside each, a bound on the length says nothing of what is no list: that
+// counts as a list of one, however long its text is.
+func (d *domain) addOf(k *policy.Constraint, c *policy.Check, text string) {
+	if d.ofKind(c.Type, text); k.Each != nil && d.kind != aegis.List && (c.Op == policy.CheckMaxLength || c.Op == policy.CheckMinLength) {
+		return
+	}
+	d.add(c, text)
+}
+
 // add narrows the domain by a check. text is how the check is called in messages.
 func (d *domain) add(c *policy.Check, text string) {
 	d.ofKind(c.Type, text)

@@ -68,7 +68,7 @@ func domainsOf(p *pass, cs []*policy.Constraint) map[string]*domain {
 			out[key] = &domain{}
 		}
 		for _, ch := range c.Checks {
-			out[key].add(ch, p.wording(ch))
+			out[key].addOf(c, ch, p.wording(ch))
 		}
 	}
 	return out

@@ -96,7 +96,7 @@ func (w world) constrain(p *pass, block *policy.Conditions, k *policy.Constraint
 				d.ofKind(ch.Type, p.wording(ch))
 				continue
 			}
-			d.add(ch, p.wording(ch))
+			d.addOf(k, ch, p.wording(ch))
 		}
 		if len(k.Args) > 0 || k.OtherArgs != policy.NoRule {
 			d.ofKind(aegis.Object, strings.Join(k.Path, "."))

@@ -77,7 +77,8 @@ func covered(c, d *policy.Constraint) bool {
 		return false
 	}
 	return !slices.ContainsFunc(c.Checks, func(x *policy.Check) bool {
-		return !slices.ContainsFunc(d.Checks, func(y *policy.Check) bool { return asStrict(y, x) })
+		length := x.Op == policy.CheckMaxLength || x.Op == policy.CheckMinLength
+		return length && d.Each != nil || !slices.ContainsFunc(d.Checks, func(y *policy.Check) bool { return asStrict(y, x) })
 	})
 }
 

@@ -90,9 +90,9 @@ func (p *pass) impossibleCheck(c *policy.Constraint, ch *policy.Check, ds []*dom
 		}
 		return
 	}
-	if !canBe(ds, func(d *domain) { d.add(ch, p.wording(ch)) }) {
+	if !canBe(ds, func(d *domain) { d.addOf(c, ch, p.wording(ch)) }) {
 		d := *ds[0]
-		d.add(ch, p.wording(ch))
+		d.addOf(c, ch, p.wording(ch))
 		p.report(ch.Rule, "let through what the tool takes", "no value of %s that the schema allows passes %s: %s", name, p.key(ch.Rule), d.empty())
 	}
 }

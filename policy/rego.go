@@ -10,7 +10,7 @@ import (
 )
 
 // Codegen names the generator of Rego. It changes whenever the same Set comes out as other text.
-const Codegen = "2"
+const Codegen = "3"
 
 // Module is one file of generated Rego.
 type Module struct {

@@ -212,14 +212,19 @@ func (p regoPlace) problems(kind aegis.Kind, optional bool) []regoCase {
 	return cases
 }
 
-// element returns the place of the elements of the list at a place; a lone value counts as a list of one.
-func (g *regoGen) element(p regoPlace) regoPlace {
-	list := p.call(g.once("elements", p.term(), func(name string) {
+// elements returns a shared rule for the list at a place; a lone value counts as a list of one.
+func (g *regoGen) elements(p regoPlace) string {
+	return p.call(g.once("elements", p.term(), func(name string) {
 		regoChain(&g.values, p.call(name), []regoCase{
 			{p.term(), append(slices.Clone(p.bind), "is_array("+p.term()+")")},
 			{"[" + p.term() + "]", append(slices.Clone(p.bind), p.term()+" != null")},
 		})
 	}))
+}
+
+// element returns the place of the elements of the list at a place.
+func (g *regoGen) element(p regoPlace) regoPlace {
+	list := g.elements(p)
 	g.count++
 	n := strconv.Itoa(g.count)
 	index, v := "i"+n, "v"+n
@@ -264,7 +269,10 @@ func (g *regoGen) check(k *Check, c *Constraint, p regoPlace, blk regoBlock) []s
 		return []string{typed, "not regex.match(" + regoQuote(k.Pattern) + ", " + term + ")"}
 	}
 	length := "count(" + term + ")"
-	if k.Type == aegis.Absent {
+	switch {
+	case c.Each != nil:
+		length = "count(" + g.elements(p) + ")"
+	case k.Type == aegis.Absent:
 		length = "length(" + term + ")"
 	}
 	if k.Op == CheckMaxLength {

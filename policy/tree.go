@@ -220,7 +220,7 @@ const (
 	CheckIn                // List
 	CheckNotIn             // List
 	CheckPattern           // Pattern; Code says whether it stands for matches, hosts, domains, under or commands
-	CheckMaxLength         // N: of a list's elements (of a lone value: 1), or of a string's code points
+	CheckMaxLength         // N: of a list's elements (of any other value: 1); without Each, of a string's code points
 	CheckMinLength         // N
 )
 
