@@ -25,6 +25,8 @@ type content struct {
 	Routes   []raw                      `json:"routes"`
 	Schemas  []raw                      `json:"schemas"`
 	Sources  map[string]string          `json:"sources"` // the source map: file:line:column, by rule
+
+	rules []policy.Rule // sorted, instead of Sources where that is nil
 }
 
 // raw is a file of routes or schemas as data.
@@ -66,7 +68,7 @@ func tenants(s *policy.Set) []string {
 // newData returns the content of data.json.
 func newData(s *policy.Set) ([]byte, error) {
 	c := content{Files: map[string]string{}, Messages: messages(s), Params: map[string]json.RawMessage{},
-		Policies: map[string]string{}, Routes: raws(s.Routes), Schemas: raws(s.Schemas), Sources: map[string]string{}}
+		Policies: map[string]string{}, Routes: raws(s.Routes), Schemas: raws(s.Schemas), rules: s.Rules}
 	put := func(to map[string]string, from []*policy.Source) error {
 		for _, f := range from {
 			if !utf8.ValidString(f.Name) || strings.HasPrefix(f.Name, "/") {
@@ -84,11 +86,6 @@ func newData(s *policy.Set) ([]byte, error) {
 	}
 	for name, l := range s.Origin.Params {
 		c.Params[name] = literalJSON(l)
-	}
-	for _, r := range s.Rules {
-		if r.ID != "" {
-			c.Sources[r.ID] = r.Pos.String()
-		}
 	}
 	return encode(&data{c}), nil
 }

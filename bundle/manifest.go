@@ -66,14 +66,22 @@ func strict(path string, text []byte, to any) error {
 
 // encode writes JSON in one way only: keys in their order, one space for each level, nothing escaped that need not be.
 func encode(v any) []byte {
+	if d, ok := v.(*data); ok {
+		return d.encode()
+	}
+	return append(encodeAt("", v), '\n')
+}
+
+// encodeAt is encode for a value that stands behind an indentation.
+func encodeAt(indent string, v any) []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	e.SetIndent("", " ")
+	e.SetIndent(indent, " ")
 	if err := e.Encode(v); err != nil {
 		panic(err) // what is encoded are texts, numbers, lists and maps of texts
 	}
-	return b.Bytes()
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
 // Encode returns the content of the file .manifest.

@@ -54,7 +54,7 @@ func build(s *policy.Set, m bundle.Metadata) (*bundle.Archive, error) {
 	if m.Target != string(Rego) && m.Target != string(Wasm) {
 		return nil, fmt.Errorf("unknown target %q: rego or wasm", m.Target)
 	}
-	var modules []policy.Module
+	var modules []bundle.File
 	var a *bundle.Archive
 	var errs [2]error
 	var group sync.WaitGroup
@@ -70,25 +70,29 @@ func build(s *policy.Set, m bundle.Metadata) (*bundle.Archive, error) {
 		}
 		a.Put(bundle.WasmPath, module)
 	}
-	for i, x := range modules {
-		a.Put(x.Path, []byte(x.Text))
-		modules[i].Text = "" // there may be much of it
+	for _, x := range modules {
+		a.Put(x.Path, x.Data)
 	}
 	return a, nil
 }
 
 // rules returns all the Rego of a set: what is generated, and the policies' own.
-func rules(s *policy.Set) ([]policy.Module, error) {
-	modules := policy.Rego(s)
+func rules(s *policy.Set) ([]bundle.File, error) {
+	var modules []bundle.File
+	policy.EachModule(s, func(path string, text []byte) {
+		modules = append(modules, bundle.File{Path: path, Data: bytes.Clone(text)})
+	})
+	slices.SortFunc(modules, func(a, b bundle.File) int { return cmp.Compare(a.Path, b.Path) })
 	custom, err := s.CustomRego()
 	if err != nil {
 		return nil, err
 	}
 	if len(custom) > 0 {
-		modules = append(modules, policy.CustomHits(s, custom))
+		m := policy.CustomHits(s, custom)
+		modules = append(modules, bundle.File{Path: m.Path, Data: []byte(m.Text)})
 	}
 	for _, c := range custom {
-		modules = append(modules, c.Module)
+		modules = append(modules, bundle.File{Path: c.Path, Data: []byte(c.Text)})
 	}
 	return modules, nil
 }

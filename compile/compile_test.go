@@ -218,7 +218,7 @@ func TestCapabilities(t *testing.T) {
 			t.Errorf("%s is not allowed", name)
 		}
 	}
-	_, err := toWasm(t.Context(), []policy.Module{{Path: "a.rego", Text: "package aegis\n\ndecision := http.send({})\n"}})
+	_, err := toWasm(t.Context(), []bundle.File{{Path: "a.rego", Data: []byte("package aegis\n\ndecision := http.send({})\n")}})
 	if err == nil || !strings.Contains(err.Error(), "http.send") {
 		t.Errorf("a module that asks the network is compiled: %v", err)
 	}

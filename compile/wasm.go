@@ -8,7 +8,7 @@ import (
 	opabundle "github.com/open-policy-agent/opa/v1/bundle"
 	opa "github.com/open-policy-agent/opa/v1/compile"
 
-	"github.com/aegisctl/aegis/policy"
+	"github.com/aegisctl/aegis/bundle"
 )
 
 // entrypoint is the rule that a compiled module answers for.
@@ -37,16 +37,16 @@ func capabilities() *ast.Capabilities {
 }
 
 // toWasm compiles modules to WebAssembly.
-func toWasm(ctx context.Context, modules []policy.Module) ([]byte, error) {
+func toWasm(ctx context.Context, modules []bundle.File) ([]byte, error) {
 	b := &opabundle.Bundle{Data: map[string]any{}}
 	b.SetRegoVersion(ast.RegoV1)
 	b.Manifest.Init()
 	for _, m := range modules {
-		parsed, err := ast.ParseModuleWithOpts(m.Path, m.Text, ast.ParserOptions{RegoVersion: ast.RegoV1})
+		parsed, err := ast.ParseModuleWithOpts(m.Path, string(m.Data), ast.ParserOptions{RegoVersion: ast.RegoV1})
 		if err != nil {
 			return nil, fmt.Errorf("compiling to wasm: %w", err)
 		}
-		b.Modules = append(b.Modules, opabundle.ModuleFile{URL: m.Path, Path: m.Path, Raw: []byte(m.Text), Parsed: parsed})
+		b.Modules = append(b.Modules, opabundle.ModuleFile{URL: m.Path, Path: m.Path, Raw: m.Data, Parsed: parsed})
 	}
 	c := opa.New().WithTarget(opa.TargetWasm).WithBundle(b).WithCapabilities(capabilities()).
 		WithEntrypoints(entrypoint).WithRegoVersion(ast.RegoV1)

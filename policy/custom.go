@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -186,7 +187,7 @@ func (s *Set) CustomRego() ([]CustomModule, error) {
 // Rego by itself, under a deadline.)
 func CustomHits(s *Set, ms []CustomModule) Module {
 	g := &regoGen{set: s}
-	b := new(strings.Builder)
+	b := new(bytes.Buffer)
 	b.WriteString(regoHead("What policies' own Rego says."))
 	for _, m := range ms {
 		for _, c := range g.agentCases(s.Policies[m.Policy]) {

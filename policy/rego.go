@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strconv"
@@ -32,31 +33,52 @@ type Module struct {
 // of functions by their arguments. So a number of the call is first made canonical by a rule without arguments, or in
 // place, and no function whose answer could depend on such digits is ever called with a number as it came.
 func Rego(s *Set) []Module {
-	g := &regoGen{set: s, shared: map[string]string{}}
 	var ms []Module
-	for i, p := range s.Policies {
-		ms = append(ms, g.policy(i, p))
-	}
-	for i, b := range s.Guardrails {
-		ms = append(ms, g.guardrail(i, b))
-	}
-	g.coverage()
-	ms = append(ms, Module{"aegis/values.rego", regoHead("What several rules read: arguments, lists.") + g.values.String()})
-	ms = append(ms, Module{"aegis/library.rego", regoLibrary()})
-	ms = append(ms, Module{"aegis/decision.rego", g.decision()})
+	EachModule(s, func(path string, text []byte) { ms = append(ms, Module{path, string(text)}) })
 	slices.SortFunc(ms, func(a, b Module) int { return strings.Compare(a.Path, b.Path) })
 	return ms
 }
+
+// EachModule calls f for every module of Rego, in no order of their paths. The text is f's during the call only.
+func EachModule(s *Set, f func(path string, text []byte)) {
+	g := &regoGen{set: s, shared: map[string]string{}, decimals: map[int]string{}, emit: f}
+	for i, p := range s.Policies {
+		g.policy(i, p)
+	}
+	for i, b := range s.Guardrails {
+		g.guardrail(i, b)
+	}
+	g.coverage()
+	b := g.open("What several rules read: arguments, lists.")
+	b.Write(g.values.Bytes())
+	g.close("values")
+	g.emit("aegis/library.rego", []byte(regoLibrary()))
+	g.decision(g.open("The decision on one call, from the hits of every rule that applies."))
+	g.close("decision")
+}
+
+// open begins a module, and close hands it out.
+func (g *regoGen) open(comment string) *bytes.Buffer {
+	g.text.Reset()
+	g.text.WriteString(regoHead(comment))
+	return &g.text
+}
+
+func (g *regoGen) close(name string) { g.emit("aegis/"+name+".rego", g.text.Bytes()) }
 
 // regoHead opens a module.
 func regoHead(comment string) string { return "# " + comment + "\npackage aegis\n" }
 
 // regoGen is the state of one translation.
 type regoGen struct {
-	set    *Set
-	values strings.Builder   // rules that modules share
-	shared map[string]string // what a shared rule is about → its name
-	count  int               // of names given out
+	set      *Set
+	emit     func(path string, text []byte)
+	text     bytes.Buffer      // of the module at work
+	spare    []*bytes.Buffer   // for parts of it
+	values   bytes.Buffer      // rules that modules share
+	shared   map[string]string // what a shared rule is about → its name
+	decimals map[int]string
+	count    int // of names given out
 
 	gates   []regoGate   // one for each policy and guardrail
 	covers  []*regoCover // arguments with a budget for a whole agent
@@ -126,16 +148,27 @@ func regoSet(ss []string) string {
 }
 
 // regoRule writes a rule: its head and its body. Without a body it always holds.
-func regoRule(b *strings.Builder, head string, body ...string) {
-	b.WriteString("\n" + head)
+func regoRule(b *bytes.Buffer, head string, body ...string) {
+	b.WriteByte('\n')
+	b.WriteString(head)
 	switch {
 	case len(body) == 0:
 	case len(body) == 1 && !strings.Contains(body[0], "\n"):
-		b.WriteString(" if " + body[0])
+		b.WriteString(" if ")
+		b.WriteString(body[0])
 	default:
-		b.WriteString(" if {\n\t" + strings.Join(body, "\n\t") + "\n}")
+		regoBody(b, body)
 	}
-	b.WriteString("\n")
+	b.WriteByte('\n')
+}
+
+func regoBody(b *bytes.Buffer, body []string) {
+	b.WriteString(" if {")
+	for _, s := range body {
+		b.WriteString("\n\t")
+		b.WriteString(s)
+	}
+	b.WriteString("\n}")
 }
 
 // regoCase is one branch of a rule with else branches; without a body it always holds.
@@ -145,20 +178,22 @@ type regoCase struct {
 }
 
 // regoChain writes a rule whose value is that of the first branch that holds.
-func regoChain(b *strings.Builder, head string, cases []regoCase) {
+func regoChain(b *bytes.Buffer, head string, cases []regoCase) {
 	for i, c := range cases {
 		if i == 0 {
-			b.WriteString("\n" + head)
+			b.WriteByte('\n')
+			b.WriteString(head)
 		} else {
 			b.WriteString(" else")
 		}
-		b.WriteString(" := " + c.value)
+		b.WriteString(" := ")
+		b.WriteString(c.value)
 		if len(c.body) == 0 {
 			break
 		}
-		b.WriteString(" if {\n\t" + strings.Join(c.body, "\n\t") + "\n}")
+		regoBody(b, c.body)
 	}
-	b.WriteString("\n")
+	b.WriteByte('\n')
 }
 
 // hit writes what a rule says, as an element of a set of hits.
@@ -167,12 +202,12 @@ func (g *regoGen) hit(rule RuleID, code aegis.Code, o aegis.Outcome) string {
 }
 
 // add writes a rule that adds a hit to a set.
-func (g *regoGen) add(b *strings.Builder, set string, rule RuleID, code aegis.Code, o aegis.Outcome, body ...string) {
+func (g *regoGen) add(b *bytes.Buffer, set string, rule RuleID, code aegis.Code, o aegis.Outcome, body ...string) {
 	regoRule(b, set+" contains "+g.hit(rule, code, o), regoUsed("", body)...)
 }
 
 // fail writes a rule that adds an error, whose code the expression gives, for each of some rules.
-func (g *regoGen) fail(b *strings.Builder, set string, rules []RuleID, code string, body ...string) {
+func (g *regoGen) fail(b *bytes.Buffer, set string, rules []RuleID, code string, body ...string) {
 	ids := make([]string, len(rules))
 	for i, r := range rules {
 		ids[i] = g.set.Rules[r].ID
@@ -188,9 +223,8 @@ func (g *regoGen) fail(b *strings.Builder, set string, rules []RuleID, code stri
 }
 
 // policy writes the module of one policy.
-func (g *regoGen) policy(i int, p *Policy) Module {
-	b := new(strings.Builder)
-	b.WriteString(regoHead("Policy " + regoQuote(p.ID) + "."))
+func (g *regoGen) policy(i int, p *Policy) {
+	b := g.open("Policy " + regoQuote(p.ID) + ".")
 	set := "policy_" + strconv.Itoa(i)
 	gate := regoGate{set, g.agentCases(p)}
 	g.gates = append(g.gates, gate)
@@ -200,13 +234,12 @@ func (g *regoGen) policy(i int, p *Policy) Module {
 	for _, e := range p.Entries {
 		g.entry(b, set, e, gate.cases)
 	}
-	return Module{"aegis/" + set + ".rego", b.String()}
+	g.close(set)
 }
 
 // guardrail writes the module of one guardrail.
-func (g *regoGen) guardrail(i int, r *Guardrail) Module {
-	b := new(strings.Builder)
-	b.WriteString(regoHead("Guardrail " + regoQuote(r.ID) + "."))
+func (g *regoGen) guardrail(i int, r *Guardrail) {
+	b := g.open("Guardrail " + regoQuote(r.ID) + ".")
 	set := "guardrail_" + strconv.Itoa(i)
 	var tenant []string
 	if r.Tenant != "*" {
@@ -228,7 +261,7 @@ func (g *regoGen) guardrail(i int, r *Guardrail) Module {
 	if b.Len() > start {
 		g.gates = append(g.gates, regoGate{set, cases})
 	}
-	return Module{"aegis/" + set + ".rego", b.String()}
+	g.close(set)
 }
 
 // regoMatch tests a name of the input against a pattern. The literal stands in the rule, where the index finds it.
@@ -287,7 +320,7 @@ func (g *regoGen) closer(p *Policy, a Pattern) []string {
 }
 
 // scope writes who may call, how deep, where, and until when.
-func (g *regoGen) scope(b *strings.Builder, set string, s *Scope) {
+func (g *regoGen) scope(b *bytes.Buffer, set string, s *Scope) {
 	if s.CallersRule > 0 {
 		g.add(b, set, s.CallersRule, aegis.CallerNotAllowed, aegis.Deny, "not caller in "+regoSet(s.Callers))
 	}
@@ -311,7 +344,7 @@ func regoNanos(micros int64) string {
 }
 
 // grants writes the denial of what no entry grants.
-func (g *regoGen) grants(b *strings.Builder, set string, p *Policy) {
+func (g *regoGen) grants(b *bytes.Buffer, set string, p *Policy) {
 	tool, granted := set+"_tool", set+"_granted"
 	any := false
 	for _, e := range p.Entries {
@@ -344,9 +377,7 @@ func orTrue(body []string) []string {
 }
 
 // decision writes the entry point: which policy and guardrails apply, and what comes of their hits.
-func (g *regoGen) decision() string {
-	b := new(strings.Builder)
-	b.WriteString(regoHead("The decision on one call, from the hits of every rule that applies."))
+func (g *regoGen) decision(b *bytes.Buffer) {
 	regoChain(b, "decision", []regoCase{{"{\n\t\"decision\": outcome,\n\t\"errors\": errors,\n\t\"policy_version\": " +
 		regoQuote(g.set.Version) + ",\n\t\"reasons\": reasons,\n}", nil}})
 	b.WriteString(regoDecision)
@@ -360,5 +391,4 @@ func (g *regoGen) decision() string {
 			}
 		}
 	}
-	return b.String()
 }

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strconv"
@@ -95,7 +96,7 @@ func rulesBelow(c *Constraint) []RuleID {
 }
 
 // constraint writes what must hold of the value at a place.
-func (g *regoGen) constraint(b *strings.Builder, c *Constraint, p regoPlace, blk regoBlock, approval bool) {
+func (g *regoGen) constraint(b *bytes.Buffer, c *Constraint, p regoPlace, blk regoBlock, approval bool) {
 	approval = approval || c.Approval
 	needs := make([][]RuleID, len(regoTypes))
 	for _, k := range c.Checks {
@@ -132,7 +133,7 @@ func (g *regoGen) constraint(b *strings.Builder, c *Constraint, p regoPlace, blk
 }
 
 // members writes what must hold of the members of an object.
-func (g *regoGen) members(b *strings.Builder, c *Constraint, p regoPlace, blk regoBlock, approval bool, breach aegis.Outcome) {
+func (g *regoGen) members(b *bytes.Buffer, c *Constraint, p regoPlace, blk regoBlock, approval bool, breach aegis.Outcome) {
 	var names []string
 	p.iter = append(slices.Clone(p.iter), "is_object("+p.term()+")")
 	for _, a := range c.Args {
@@ -260,7 +261,7 @@ func (g *regoGen) check(k *Check, c *Constraint, p regoPlace, blk regoBlock) []s
 	case CheckMin:
 		return append([]string{g.numberAt(p) + " < " + k.Num.Text()}, blk.lifters(c.Path)...)
 	case CheckDecimals:
-		return []string{typed, "not regex.match(" + regoQuote(decimalsPattern(k.N)) + `, sprintf("%v", [` + term + `]))`}
+		return []string{typed, "not regex.match(" + g.decimalsQuoted(k.N) + `, sprintf("%v", [` + term + `]))`}
 	case CheckIn:
 		return []string{typed, "not " + term + " in " + g.literals(k.List)}
 	case CheckNotIn:
@@ -279,6 +280,16 @@ func (g *regoGen) check(k *Check, c *Constraint, p regoPlace, blk regoBlock) []s
 		return []string{typed, length + " > " + strconv.Itoa(k.N)}
 	}
 	return []string{typed, length + " < " + strconv.Itoa(k.N)}
+}
+
+// decimalsQuoted is decimalsPattern in quotes, made once.
+func (g *regoGen) decimalsQuoted(n int) string {
+	text, ok := g.decimals[n]
+	if !ok {
+		text = regoQuote(decimalsPattern(n))
+		g.decimals[n] = text
+	}
+	return text
 }
 
 // decimalsPattern matches the shortest text of a number with at most n decimal places. Very small and very large numbers

@@ -1,9 +1,9 @@
 package policy
 
 import (
+	"bytes"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/aegisctl/aegis"
 )
@@ -65,30 +65,31 @@ func product(as, bs [][]string) [][]string {
 
 // entry writes one entry and its actions as a set of hits, and adds that set to its owner's where the entry matches.
 // The owner applies in the given cases.
-func (g *regoGen) entry(b *strings.Builder, owner string, e *Entry, cases [][]string) {
+func (g *regoGen) entry(b *bytes.Buffer, owner string, e *Entry, cases [][]string) {
 	g.family(b, owner, e, product(regoTools(e.Tools), regoActions(e.Actions)), cases, nil)
 }
 
 // family writes an entry, or a child of one whose set is the owner.
-func (g *regoGen) family(b *strings.Builder, owner string, e *Entry, match, cases [][]string, parent *regoNames) {
+func (g *regoGen) family(b *bytes.Buffer, owner string, e *Entry, match, cases [][]string, parent *regoNames) {
 	all := product(cases, match)
 	g.entries = append(g.entries, regoEntry{e, all})
 	set := g.name("entry")
-	var in strings.Builder
+	in := g.part()
+	defer g.done(in)
 	in.WriteString("\n# " + regoQuote(e.ID) + "\n")
 	start := in.Len()
 	names := parent
 	if names == nil {
 		names = g.names(b, e)
 	}
-	g.scope(&in, set, &e.Scope)
+	g.scope(in, set, &e.Scope)
 	if e.Conditions != nil {
-		g.conditions(&in, set, e.Conditions, names)
+		g.conditions(in, set, e.Conditions, names)
 	}
-	g.cost(&in, set, e)
-	g.limits(&in, set, e.Limits)
+	g.cost(in, set, e)
+	g.limits(in, set, e.Limits)
 	for _, k := range e.Children {
-		g.family(&in, set, k, childCases(e, k), all, names)
+		g.family(in, set, k, childCases(e, k), all, names)
 	}
 	if in.Len() == start {
 		return
@@ -96,7 +97,23 @@ func (g *regoGen) family(b *strings.Builder, owner string, e *Entry, match, case
 	for _, m := range match {
 		regoRule(b, owner+" contains hit", append(slices.Clone(m), "some hit in "+set)...)
 	}
-	b.WriteString(in.String())
+	b.Write(in.Bytes())
+}
+
+// part returns an empty buffer for a part of the module, until done.
+func (g *regoGen) part() *bytes.Buffer {
+	n := len(g.spare)
+	if n == 0 {
+		return new(bytes.Buffer)
+	}
+	b := g.spare[n-1]
+	g.spare = g.spare[:n-1]
+	return b
+}
+
+func (g *regoGen) done(b *bytes.Buffer) {
+	b.Reset()
+	g.spare = append(g.spare, b)
 }
 
 // childCases says when an action with keys of its own matches, given that its entry does.
@@ -111,7 +128,7 @@ func childCases(e, k *Entry) [][]string {
 type regoNames struct{ term string }
 
 // names writes the rule for the arguments that an entry and its matching actions name, if anything asks for it.
-func (g *regoGen) names(b *strings.Builder, e *Entry) *regoNames {
+func (g *regoGen) names(b *bytes.Buffer, e *Entry) *regoNames {
 	closed := func(e *Entry) bool { return e.Conditions != nil && e.Conditions.OtherArgs > 0 }
 	named := func(k *Entry) bool { return len(k.Names) > 0 }
 	switch {
@@ -131,7 +148,7 @@ func (g *regoGen) names(b *strings.Builder, e *Entry) *regoNames {
 }
 
 // conditions writes one conditions block.
-func (g *regoGen) conditions(b *strings.Builder, set string, cs *Conditions, names *regoNames) {
+func (g *regoGen) conditions(b *bytes.Buffer, set string, cs *Conditions, names *regoNames) {
 	blk := regoBlock{set: set, cs: cs}
 	for _, c := range cs.ApprovalIf {
 		yes := g.hit(c.Rule, aegis.ApprovalIf, aegis.ApprovalNeeded)
@@ -159,7 +176,7 @@ const regoPass = "false"
 
 // condition writes an expression as a rule whose value is what to say of it, and adds that to the set. What is proven
 // neither true nor false is an error.
-func (g *regoGen) condition(b *strings.Builder, set string, c *Condition, yes, no string) string {
+func (g *regoGen) condition(b *bytes.Buffer, set string, c *Condition, yes, no string) string {
 	name := g.name("condition")
 	x := &regoExpr{g: g, out: b, name: name}
 	var cases []regoCase
@@ -176,7 +193,7 @@ func (g *regoGen) condition(b *strings.Builder, set string, c *Condition, yes, n
 }
 
 // cost writes the error of a cost that is no amount. A cost that an action states replaces its entry's.
-func (g *regoGen) cost(b *strings.Builder, set string, e *Entry) {
+func (g *regoGen) cost(b *bytes.Buffer, set string, e *Entry) {
 	if e.Cost == nil || e.Cost.Expr == nil {
 		return
 	}
@@ -203,7 +220,7 @@ func (g *regoGen) cost(b *strings.Builder, set string, e *Entry) {
 }
 
 // limits writes what limits require of the arguments. Whether a ledger is used up is among the facts.
-func (g *regoGen) limits(b *strings.Builder, set string, ls []*Limit) {
+func (g *regoGen) limits(b *bytes.Buffer, set string, ls []*Limit) {
 	for _, l := range ls {
 		var when [][]string // the limit concerns the call
 		switch {

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -12,7 +13,7 @@ import (
 // regoExpr translates one expression. It hands out variables, and writes rules for what does not fit one conjunction.
 type regoExpr struct {
 	g      *regoGen
-	out    *strings.Builder
+	out    *bytes.Buffer
 	name   string // what helper rules' names begin with
 	locals int
 	rules  int
