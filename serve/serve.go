@@ -28,7 +28,7 @@ type Options struct {
 	Mode      aegis.Mode        // Enforce, or Shadow: nothing is blocked, everything is recorded
 	Tenant    string            // the one tenant believed; "" believes every tenant
 	Engine    decide.EngineKind // decide.Native where empty
-	Deadline  time.Duration     // for one decision; 0: a second
+	Deadline  time.Duration     // for the recorders of one decision; 0: a second
 	KeepStale bool              // decide writes under policies that are no longer fresh, too
 	Recorders []Recorder        // each keeps every decision, in this order
 	Observers []Observer        // are told of every decision afterwards
@@ -170,6 +170,11 @@ func newID() string {
 
 // keep hands a record to every recorder.
 func (s *Service) keep(ctx context.Context, rec *Record) error {
+	if len(s.opt.Recorders) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.opt.Deadline)
+	defer cancel()
 	var errs []error
 	for _, k := range s.opt.Recorders {
 		if err := k.Record(ctx, rec); err != nil {

@@ -77,8 +77,8 @@ func (c *serveConfig) check() error {
 		return errors.New("--max-connections and --max-in-flight must be 1 or more")
 	case c.minSerial < 0:
 		return fmt.Errorf("--min-serial %d is below 0", c.minSerial)
-	case c.reload < 0 || c.maxAge < 0 || c.notice < 0 || c.grace < 0 || c.deadline <= 0:
-		return errors.New("a span of time is negative, or --decision-deadline is 0")
+	case c.reload < 0 || c.maxAge < 0 || c.notice < 0 || c.grace < 0:
+		return errors.New("a span of time is negative")
 	}
 	for _, files := range []struct {
 		prefix string
@@ -96,8 +96,7 @@ func (a *app) serve(ctx context.Context, in *serveConfig) (err error) {
 	if in.mode == "shadow" {
 		mode = aegis.Shadow
 	}
-	opt := serve.Options{Mode: mode, Tenant: in.tenant, Engine: decide.EngineKind(in.engine), Deadline: in.deadline,
-		KeepStale: in.onStale == "keep", Log: a.log}
+	opt := serve.Options{Mode: mode, Tenant: in.tenant, Engine: decide.EngineKind(in.engine), KeepStale: in.onStale == "keep", Log: a.log}
 	var captured *serve.Capture
 	if in.capture != "" {
 		if !isDir(in.capture) {

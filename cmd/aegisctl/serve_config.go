@@ -27,6 +27,7 @@ type serveConfig struct {
 	reload    time.Duration
 	maxAge    time.Duration
 	onStale   string
+	custom    bool
 	tokens    []string // HOST=FILE
 	sourceCA  string
 
@@ -47,7 +48,6 @@ type serveConfig struct {
 	maxBody  byteSize
 	maxConns int
 	maxCalls int
-	deadline time.Duration
 	notice   time.Duration
 	grace    time.Duration
 
@@ -82,6 +82,7 @@ var serveOptions = slices.Concat([]option{
 	{groupPolicies, "reload-every", "how often to look for new policies; 0: only on SIGHUP", func(c *serveConfig) any { return &c.reload }},
 	{groupPolicies, "max-age", "how long after its signing a bundle counts as fresh; 0: until it expires", func(c *serveConfig) any { return &c.maxAge }},
 	{groupPolicies, "on-stale", "what becomes of writes under a bundle that expired or is older than --max-age: deny, or keep deciding", func(c *serveConfig) any { return &c.onStale }},
+	{groupPolicies, "allow-custom-rego", "take policies with Rego of their own although there are several tenants", func(c *serveConfig) any { return &c.custom }},
 	{groupPolicies, "source-token", "HOST=FILE: the file holds a bearer token, or user:password, for bundles fetched from that host", func(c *serveConfig) any { return &c.tokens }},
 	{groupPolicies, "source-ca", "PEM file of the authorities that hosts of bundles are checked against, instead of the system's", func(c *serveConfig) any { return &c.sourceCA }},
 
@@ -108,7 +109,6 @@ var serveOptions = slices.Concat([]option{
 		{groupLimits, "max-body", "largest body of a call, from 1KiB to 16MiB; a larger one is answered 413", func(c *serveConfig) any { return &c.maxBody }},
 		{groupLimits, "max-connections", "most connections of one listener; more are closed at once", func(c *serveConfig) any { return &c.maxConns }},
 		{groupLimits, "max-in-flight", "most calls under way; more are answered 503 with Retry-After", func(c *serveConfig) any { return &c.maxCalls }},
-		{groupLimits, "decision-deadline", "longest time for one decision", func(c *serveConfig) any { return &c.deadline }},
 		{groupLimits, "drain-notice", "how long to still take calls after /readyz says no", func(c *serveConfig) any { return &c.notice }},
 		{groupLimits, "drain-grace", "how long to wait for calls under way", func(c *serveConfig) any { return &c.grace }},
 	}, telemetryOptions)
@@ -127,7 +127,7 @@ func tlsOptions(prefix, who string, files func(*serveConfig) *serve.TLSFiles) []
 // defaultServeConfig is what holds where nothing is said.
 func defaultServeConfig() serveConfig {
 	return serveConfig{reload: 30 * time.Second, onStale: "deny", listen: "127.0.0.1:8181", admin: "127.0.0.1:8182", auth: "token",
-		mode: "enforce", engine: "native", maxBody: aegis.MaxBody, maxConns: 10_000, maxCalls: 1_000, deadline: time.Second,
+		mode: "enforce", engine: "native", maxBody: aegis.MaxBody, maxConns: 10_000, maxCalls: 1_000,
 		grace: 10 * time.Second, logLevel: "warn", telemetry: defaultTelemetry()}
 }
 

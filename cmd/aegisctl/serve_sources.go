@@ -58,9 +58,31 @@ func (a *app) keeper(in *serveConfig, state *source.State, svc *serve.Service, w
 		for _, l := range all {
 			out = append(out, serve.Source{Name: l.Name, Set: l.Set, Serial: l.Serial, Signed: l.Signed, FreshUntil: l.FreshUntil})
 		}
+		if !in.custom {
+			if err := ownRego(out); err != nil {
+				return err
+			}
+		}
 		return svc.InstallIf(out, last)
 	}
 	return source.New(o)
+}
+
+// ownRego refuses tenants' own Rego beside other tenants: it takes their time, and nobody of them agreed to it.
+func ownRego(sources []serve.Source) error {
+	tenants, by := map[string]bool{}, ""
+	for _, s := range sources {
+		for _, p := range s.Set.Policies {
+			tenants[p.Tenant] = true
+			if len(p.Custom) > 0 {
+				by = p.ID
+			}
+		}
+	}
+	if by != "" && len(tenants) > 1 {
+		return fmt.Errorf("%s has Rego of its own, and there are %d tenants: say --allow-custom-rego, or serve that tenant alone", by, len(tenants))
+	}
+	return nil
 }
 
 // follow looks for new policies from time to time, and at once on SIGHUP. The function that it returns ends that.

@@ -19,6 +19,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/aegisctl/aegis/serve"
 )
 
 // running is a server process.
@@ -359,5 +361,88 @@ func pasted(t *testing.T, s *running) {
 	out, err := exec.Command("sh", "-c", s.curl+" --silent --show-error").CombinedOutput()
 	if err != nil || !strings.Contains(string(out), `"mode":"dry-run"`) {
 		t.Errorf("%s\n%v %s", s.curl, err, out)
+	}
+}
+
+// TestServeOperators: what a web page makes a browser send does not reach the operators' door either.
+func TestServeOperators(t *testing.T) {
+	bin := aegisctlBinary(t)
+	key, paths := bundles(t, bin, 1)
+	s := startServe(t, bin, "--bundle", paths[0], "--key", key, "--host", "aegis.internal")
+	for _, c := range []struct {
+		host, header, value string
+		want                int
+	}{
+		{"", "", "", 200}, {"localhost", "", "", 200}, {"aegis.internal", "", "", 200}, {"evil.example", "", "", 403},
+		{"", "Origin", "https://evil.example", 403}, {"", "Sec-Fetch-Site", "cross-site", 403},
+	} {
+		for _, path := range []string{"/healthz", "/readyz", "/v1/status", "/metrics"} {
+			req, err := http.NewRequest(http.MethodGet, s.admin+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Host = c.host
+			if c.header != "" {
+				req.Header.Set(c.header, c.value)
+			}
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, _ := io.ReadAll(res.Body)
+			res.Body.Close()
+			if res.StatusCode != c.want || strings.Contains(string(body), s.token) {
+				t.Errorf("%s of %+v: %d, want %d", path, c, res.StatusCode, c.want)
+			}
+		}
+	}
+	if code, _ := s.get("/v1/decide"); code != 404 {
+		t.Errorf("calls are taken on the operators' listener: %d", code)
+	}
+}
+
+// TestServeLargeBodies: --max-body is the bound of a call, up and down, on the way through the decoder and the sanitizer.
+func TestServeLargeBodies(t *testing.T) {
+	bin := aegisctlBinary(t)
+	policy := filepath.Join(t.TempDir(), "p.yaml")
+	if err := os.WriteFile(policy, []byte("tenant: acme\nagent: a\nallowed_tools: [{name: mail, sanitize: [{redact: [email]}]}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		limit      string
+		size, want int
+	}{{"16MiB", 15 << 20, 200}, {"4MiB", 5 << 20, 413}, {"1MiB", 900 << 10, 200}, {"4KiB", 5 << 10, 413}} {
+		s := startServe(t, bin, "--bundle", policy, "--insecure-unsigned", "--max-body", c.limit)
+		body := `{"tenant":"acme","agent":"a","tool":"mail","args":{"to":"ann@example.com","text":"` + strings.Repeat("x ", c.size/2) + `"}}`
+		req, err := http.NewRequest(http.MethodPost, s.data+"/v1/decide", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Authorization", "Bearer "+s.token)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, _ := io.ReadAll(res.Body)
+		res.Body.Close()
+		if res.StatusCode != c.want || c.want == 200 && !bytes.Contains(answer[:200], []byte(`"decision":"sanitize"`)) {
+			t.Errorf("%s, %d bytes: %d %.300s", c.limit, c.size, res.StatusCode, answer)
+		}
+	}
+}
+
+// TestServeOwnRego: a tenant's own Rego is refused beside other tenants.
+func TestServeOwnRego(t *testing.T) {
+	set, err := loadPolicy("testdata/ownrego", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := ownRego([]serve.Source{{Set: set}}); err == nil || !strings.Contains(err.Error(), "--allow-custom-rego") {
+		t.Errorf("%v", err)
+	}
+	set.Policies = set.Policies[:1]
+	if err := ownRego([]serve.Source{{Set: set}}); err != nil {
+		t.Errorf("alone: %v", err)
 	}
 }

@@ -1,0 +1,3 @@
+package aegis.custom
+
+deny contains "never on a sunday" if input.args.day == "sunday"
