@@ -11,8 +11,9 @@ import (
 // maxText bounds, in bytes, what a caller can make a record carry in one field. Names that policies state are shorter.
 const maxText = 256
 
-// clip returns a copy of s of at most maxText bytes, cut between characters.
+// clip returns a copy of s of at most maxText bytes, cut between characters. What is no UTF-8 becomes U+FFFD.
 func clip(s string) string {
+	s = strings.ToValidUTF8(s, "\uFFFD")
 	if len(s) <= maxText {
 		return strings.Clone(s)
 	}
