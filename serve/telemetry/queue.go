@@ -45,6 +45,9 @@ func (q *queue[T]) put(v T) {
 	}
 }
 
+// full reports whether put would drop, if nothing else happened meanwhile.
+func (q *queue[T]) full() bool { return len(q.in) == cap(q.in) }
+
 func (q *queue[T]) run() {
 	defer close(q.done)
 	batch := make([]T, 0, q.batch)

@@ -123,7 +123,12 @@ func newExporter(ctx context.Context, opt TraceOptions) (*otlptrace.Exporter, er
 func (t *Traces) Observe(ctx context.Context, r *serve.Record) {
 	c, d := r.Call, r.Answer.Decision
 	end := time.Now()
-	parent := trace.ContextWithRemoteSpanContext(context.Background(), remote(ctx))
+	from := remote(ctx)
+	if t.spans.queue.full() && (from.IsSampled() || !from.IsValid()) {
+		t.spans.queue.dropped.Add(1) // where more spans come than can be sent, those that are lost cost nothing
+		return
+	}
+	parent := trace.ContextWithRemoteSpanContext(context.Background(), from)
 	_, span := t.tracer.Start(parent, "aegis.decide", trace.WithTimestamp(end.Add(-r.Latency)), trace.WithSpanKind(trace.SpanKindInternal))
 	if span.IsRecording() {
 		agent, tool := clip(c.Agent), clip(c.Tool)
