@@ -13,8 +13,11 @@ package lint
 import (
 	"cmp"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aegisctl/aegis"
@@ -82,11 +85,15 @@ func Run(set *policy.Set, opt Options) []aegis.Finding {
 // run is Run with what is needed to fix what it finds.
 func run(set *policy.Set, opt Options) *pass {
 	p := newPass(set, opt)
+	var runs []*pass
 	for _, r := range rules {
 		if r.check != nil && opt.runs(r) {
-			p.rule = r
-			r.check(p)
+			runs = append(runs, p.of(r))
 		}
+	}
+	onEvery(len(runs), func(i int) { runs[i].rule.check(runs[i]) })
+	for _, r := range runs {
+		p.found = append(p.found, r.found...)
 	}
 	p.applyIgnores()
 	slices.SortStableFunc(p.found, func(a, b placed) int {
@@ -113,15 +120,50 @@ type pass struct {
 	units []*unit
 	rule  *Rule
 	found []placed
-	names *bool // whether any expression reads names of the call; nil: not looked yet
 
 	guardrails []*unit
-	naming     *nameIndex         // see namesOf
+	*known
+}
+
+// known is what the rules of a run have in common, found out once. Rules run at the same time.
+type known struct {
+	conditions []condition
+	names      func() bool       // whether any expression reads names of the call
+	naming     func() *nameIndex // see namesOf
+	mutex      sync.Mutex
 	lines      map[string][]int32 // by file: where its lines begin
 }
 
+// of returns the part of the run that is one rule's.
+func (p *pass) of(r *Rule) *pass {
+	own := *p
+	own.rule, own.found = r, nil
+	return &own
+}
+
+// onEvery calls f for every i below n, on every processor.
+func onEvery(n int, f func(i int)) {
+	var next atomic.Int64
+	var group sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), n) {
+		group.Go(func() {
+			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
+				f(int(i))
+			}
+		})
+	}
+	group.Wait()
+}
+
 func newPass(set *policy.Set, opt Options) *pass {
-	p := &pass{opt: opt, set: set, units: unitsOf(set), lines: map[string][]int32{}}
+	p := &pass{opt: opt, set: set, units: unitsOf(set), known: &known{lines: map[string][]int32{}}}
+	p.entries(func(u *unit, e *policy.Entry) {
+		for _, c := range conditionsOf(e) {
+			c.unit = u
+			p.known.conditions = append(p.known.conditions, c)
+		}
+	})
+	p.names, p.naming = sync.OnceValue(p.findReads), sync.OnceValue(p.indexNames)
 	for _, u := range p.units {
 		if u.guardrail != nil {
 			p.guardrails = append(p.guardrails, u)

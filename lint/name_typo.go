@@ -44,10 +44,9 @@ func (u *unit) tenant() string {
 }
 
 // namesOf collects the names once for all rules that ask.
-func (p *pass) namesOf() *nameIndex {
-	if p.naming != nil {
-		return p.naming
-	}
+func (p *pass) namesOf() *nameIndex { return p.naming() }
+
+func (p *pass) indexNames() *nameIndex {
 	n := &nameIndex{map[string]map[string][]naming{}, map[string]map[string]map[string][]naming{}, map[string][]policy.Pattern{}}
 	for _, u := range p.units {
 		t := u.tenant()
@@ -61,7 +60,6 @@ func (p *pass) namesOf() *nameIndex {
 			n.add(t, naming{u, e.Pos, policy.NoRule, false}, e)
 		}
 	}
-	p.naming = n
 	return n
 }
 

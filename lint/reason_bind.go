@@ -30,22 +30,21 @@ func (p *pass) addFacts(w world, u *unit, e *policy.Entry) {
 }
 
 // readsNames reports whether any expression of the set reads the names of the call.
-func (p *pass) readsNames() bool {
-	if p.names == nil {
-		reads := false
-		p.conditions(func(c condition) {
-			c.Expr.Walk(func(x *policy.Expr) {
-				if x.Op == policy.OpPath {
-					switch x.Root {
-					case policy.RootTool, policy.RootAction, policy.RootAgent, policy.RootTenant:
-						reads = true
-					}
+func (p *pass) readsNames() bool { return p.names() }
+
+func (p *pass) findReads() bool {
+	reads := false
+	p.conditions(func(c condition) {
+		c.Expr.Walk(func(x *policy.Expr) {
+			if x.Op == policy.OpPath {
+				switch x.Root {
+				case policy.RootTool, policy.RootAction, policy.RootAgent, policy.RootTenant:
+					reads = true
 				}
-			})
+			}
 		})
-		p.names = &reads
-	}
-	return *p.names
+	})
+	return reads
 }
 
 // named says that a name of the call fits one of the patterns. Of several, only a list of plain names is followed.

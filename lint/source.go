@@ -42,6 +42,8 @@ func (p *pass) place(s *policy.Source, at int) policy.Pos {
 }
 
 func (p *pass) linesOf(s *policy.Source) []int32 {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
 	lines, ok := p.lines[s.Name]
 	if !ok {
 		lines = []int32{0}

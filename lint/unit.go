@@ -157,12 +157,9 @@ type condition struct {
 
 // conditions calls f for every condition of the set.
 func (p *pass) conditions(f func(condition)) {
-	p.entries(func(u *unit, e *policy.Entry) {
-		for _, c := range conditionsOf(e) {
-			c.unit = u
-			f(c)
-		}
-	})
+	for _, c := range p.known.conditions {
+		f(c)
+	}
 }
 
 // conditionsOf returns an entry's own conditions.

@@ -40,6 +40,9 @@ func (u *unit) add(d *draft) {
 // rule notes a rule of what is being read. Its number is written to dst when all are known.
 func (r *reader) rule(dst *RuleID, key string, pos Pos) {
 	*dst = NoRule
+	if r.unit.rules == nil {
+		r.unit.rules = make([]pending, 0, 160) // of a policy of twenty tools
+	}
 	r.unit.rules = append(r.unit.rules, pending{dst, r.entry, key, pos})
 }
 
