@@ -32,13 +32,14 @@ func TestArrows(t *testing.T) {
 		"lint/suite":    {"", "decide", "limit", "policy"},
 		"draft":         {"", "capture", "decide", "policy", "redact"},
 		"simulate":      {"", "capture", "decide", "policy", "redact"},
-		"serve":         {"", "capture", "decide", "limit", "policy"},
+		"serve":         {"", "capture", "decide", "limit", "policy", "route"},
+		"serve/envoy":   {"", "policy", "route", "serve"},
 		"source":        {"bundle", "policy", "sign"},
 		"serve/admin":   {"serve", "source"},
 		"serve/native":  {"", "serve"},
 		"serve/authzen": {"", "serve"},
 		"cmd/aegisctl": {"", "bundle", "capture", "compile", "decide", "draft", "examples", "lint", "lint/suite", "policy", "route", "sign", "simulate",
-			"serve", "source", "serve/admin", "serve/authzen", "serve/native", "serve/telemetry"},
+			"serve", "source", "serve/admin", "serve/authzen", "serve/envoy", "serve/native", "serve/telemetry"},
 		"examples":      {}, // its tests stand on simulate
 		"examples/make": {"", "capture"},
 

@@ -15,7 +15,8 @@ type Plan struct {
 	Entries    []*policy.Entry // that match, parents before their children
 	Effect     aegis.Effect    // write unless every entry that grants says read
 	OnFailure  policy.Failure  // closed unless every entry that grants says open
-	Sanitizers []*Sanitizer
+	Sanitizers []*Sanitizer    // of arguments
+	Results    []*Sanitizer    // of what the tool answers
 	Limits     []*LimitUse
 	Tiers      []*policy.Tier
 	Taints     []string
@@ -206,6 +207,9 @@ func (b *planner) contributions(tenant, agent string) {
 		for _, s := range e.Sanitize {
 			if s.Args {
 				p.Sanitizers = append(p.Sanitizers, newSanitizer(s))
+			}
+			if s.Result {
+				p.Results = append(p.Results, newSanitizer(s))
 			}
 		}
 		b.limits(e.Limits, tenant, agent)

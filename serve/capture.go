@@ -77,7 +77,7 @@ func (c *Capture) Observe(_ context.Context, r *Record) {
 	if r.Malformed || r.Call.DryRun {
 		return
 	}
-	k := &captured{id: r.ID, at: r.Time, row: rowOf(r), settled: !r.Answer.Passes}
+	k := &captured{id: r.ID, at: r.Time, row: rowOf(r), settled: !r.Answer.Passes || r.Settled}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed || len(c.queue) >= maxCaptured {

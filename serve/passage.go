@@ -20,6 +20,7 @@ type passage struct {
 	call    *aegis.Call
 	ruling  decide.Ruling
 	seq     int64
+	results *decide.Results
 
 	// A refusal of the gate itself, which no rule of a policy states.
 	code    aegis.Code
@@ -30,7 +31,10 @@ type passage struct {
 // decide takes the call through admission and the gate.
 func (p *passage) decide(ctx context.Context) {
 	s, r := p.service, p.request
-	st := s.live.Load()
+	st := r.In.state
+	if st == nil {
+		st = s.live.Load()
+	}
 	p.call = r.Call
 	if p.call == nil {
 		p.call = &aegis.Call{Tenant: r.Who.Tenant, Agent: r.Who.Agent}
@@ -42,6 +46,8 @@ func (p *passage) decide(ctx context.Context) {
 	p.unit = st.unit(p.call.Tenant)
 	if r.Deny != aegis.NoCode {
 		p.refuse(r.Deny, r.Why)
+		// Nothing blocks where the server is in shadow; who calls is no matter of mode.
+		p.open = s.opt.Mode == aegis.Shadow && r.Deny != aegis.TokenInvalid && r.Deny != aegis.TenantMismatch
 		return
 	}
 	if p.unit == nil {
@@ -65,8 +71,32 @@ func (p *passage) decide(ctx context.Context) {
 		p.fail(aegis.ExpiredPolicy, "the policies are stale: their bundle expired, or was signed too long ago")
 		return
 	}
-	if ruling.Passes && ruling.Args.Kind() == aegis.Object && !r.Rewrites {
-		p.fail(aegis.CannotSanitizeHere, "the arguments must be sanitized, and this door cannot forward other arguments than it received")
+	if err := ctx.Err(); err != nil {
+		p.fail(aegis.Deadline, "the caller did not wait for the decision")
+		return
+	}
+	if ruling.Passes {
+		p.forward(plan)
+	}
+}
+
+// forward sees to it that a call goes ahead only where the door can do what the policies say of its arguments and its result.
+func (p *passage) forward(plan *decide.Plan) {
+	r := p.request
+	if p.ruling.Args.Kind() == aegis.Object {
+		if !r.Rewrites {
+			p.fail(aegis.CannotSanitizeHere, "the arguments must be sanitized, and this door cannot forward other arguments than it received")
+			return
+		}
+		if r.Forward != nil {
+			if err := r.Forward(p.ruling.Args); err != nil {
+				p.fail(aegis.CannotSanitizeHere, "the arguments must be sanitized: "+err.Error())
+				return
+			}
+		}
+	}
+	if p.results = p.unit.gate.Results(plan, p.call); p.results != nil && !r.Results {
+		p.fail(aegis.CannotSanitizeHere, "the result must be sanitized, and this door does not see it")
 	}
 }
 
@@ -117,7 +147,9 @@ func (p *passage) fail(code aegis.Code, message string) {
 func (p *passage) failed(plan *decide.Plan, code aegis.Code, message string) {
 	p.refuse(code, message)
 	reads := plan != nil && plan.Effect == aegis.Read && p.call.Effect != aegis.Write
-	p.open = reads && plan.FailsOpen() || p.service.opt.Mode == aegis.Shadow
+	// What would have to be sanitized must not go ahead as it came.
+	sanitizes := plan != nil && len(plan.Sanitizers)+len(plan.Results) > 0
+	p.open = reads && !sanitizes && plan.FailsOpen() || p.service.opt.Mode == aegis.Shadow
 }
 
 // stale reports whether a call writes under policies that are no longer fresh. Whoever keeps new policies from the server
@@ -131,10 +163,10 @@ func (p *passage) stale(plan *decide.Plan) bool {
 
 // answer makes the answer of where the passage has come to.
 func (p *passage) answer() *Answer {
-	a := &Answer{ID: p.id}
+	a := &Answer{ID: p.id, Effect: effect(p.plan(), p.call)}
 	if p.code == aegis.NoCode {
 		a.Decision = p.unit.gate.Decision(p.call, p.ruling)
-		a.Outcome, a.Passes = p.ruling.Verdict.Outcome, p.ruling.Passes
+		a.Outcome, a.Passes, a.Results = p.ruling.Verdict.Outcome, p.ruling.Passes, p.results
 		if a.Passes && p.ruling.Args.Kind() == aegis.Object {
 			a.Args = append([]byte(nil), p.ruling.Args.Text()...)
 		}
@@ -146,7 +178,7 @@ func (p *passage) answer() *Answer {
 		return a
 	}
 	outcome := aegis.Deny
-	if p.code == aegis.Malformed {
+	if p.code == aegis.Malformed && p.request.Call == nil {
 		outcome = aegis.Reject
 	}
 	reasons := []aegis.Reason{{Code: p.code, Message: p.message}}
@@ -170,7 +202,7 @@ func (p *passage) answer() *Answer {
 // record makes the record of an answer.
 func (p *passage) record(a *Answer) *Record {
 	return &Record{ID: p.id, Door: p.request.Door, Who: p.request.Who.Name, Time: p.request.Received, Call: p.call, Answer: a,
-		Plan: p.plan(), Seq: p.seq, Malformed: p.request.Call == nil}
+		Plan: p.plan(), Seq: p.seq, Malformed: p.call.Tool == "", Settled: p.request.Settled}
 }
 
 func (p *passage) plan() *decide.Plan {
@@ -191,16 +223,19 @@ type Record struct {
 	Answer    *Answer
 	Plan      *decide.Plan  // nil where no policy was asked
 	Seq       int64         // of the call in its session, from 0, in the order of rulings
-	Malformed bool          // the call could not be read: Call holds only what authentication knows
+	Malformed bool          // no call could be read: Call holds only what authentication knows
+	Settled   bool          // nobody will report the outcome
 	Latency   time.Duration // from the door to here; only for observers
 }
 
 // Effect is what the call does, as policy and caller have it.
-func (r *Record) Effect() aegis.Effect {
-	if r.Plan == nil || r.Call.Effect == aegis.Write {
+func (r *Record) Effect() aegis.Effect { return effect(r.Plan, r.Call) }
+
+func effect(p *decide.Plan, c *aegis.Call) aegis.Effect {
+	if p == nil || c.Effect == aegis.Write {
 		return aegis.Write
 	}
-	return r.Plan.Effect
+	return p.Effect
 }
 
 // Recorder keeps records. An error means that the record is not kept; the call is then denied (audit_unavailable).

@@ -30,6 +30,7 @@ type Options struct {
 	Engine    decide.EngineKind // decide.Native where empty
 	Deadline  time.Duration     // for the recorders of one decision; 0: a second
 	KeepStale bool              // decide writes under policies that are no longer fresh, too
+	MaxBody   int               // bytes of a body that routes take; 0: aegis.MaxBody
 	Recorders []Recorder        // each keeps every decision, in this order
 	Observers []Observer        // are told of every decision afterwards
 	Log       *slog.Logger      // nil: discarded
@@ -117,9 +118,18 @@ type Request struct {
 	Who      Principal
 	Door     string     // native, authzen, ext_authz, ext_proc: for records
 	Rewrites bool       // the door forwards rewritten arguments, or tells the caller to
+	Results  bool       // the door sees what the tool answers, and does with it what Answer.Results says
+	Settled  bool       // the door will not learn the outcome: the call counts as done, and costs what was estimated
 	Deny     aegis.Code // a door's own reason to deny (token_invalid, tool_not_granted); NoCode: none
 	Why      string     // what it says of that
 	Received time.Time  // zero: now
+
+	// Forward, where it is set, makes what the door forwards of rewritten arguments, before the decision is recorded. An error
+	// denies the call. The arguments are valid until it returns.
+	Forward func(args aegis.Value) error
+
+	// In is the policies by which the door found out what is called; they decide it, too. The zero value: those in force.
+	In Snapshot
 }
 
 // Answer is what becomes of a call.
@@ -129,6 +139,10 @@ type Answer struct {
 	Outcome  aegis.Outcome // the true decision
 	Passes   bool          // the call may go ahead
 	Args     []byte        // JSON to forward instead of the call's own arguments; nil: as they came, byte for byte
+	Effect   aegis.Effect  // what the call does, as policy and caller have it; a write where that is not known
+
+	// Results is what must be done with the tool's answer before the caller sees it; nil: nothing.
+	Results *decide.Results
 }
 
 // Decide takes a call along the path and answers it. It never fails: what goes wrong denies.
@@ -149,8 +163,12 @@ func (s *Service) Decide(ctx context.Context, r *Request) *Answer {
 		a = p.answer()
 		rec = p.record(a)
 	}
-	if a.Passes && !r.isDry() {
-		s.tickets.keep(p.id, p.call.Tenant, p.ruling.Ticket, r.Received)
+	switch ticket := p.ruling.Ticket; {
+	case !a.Passes || r.isDry():
+	case !r.Settled:
+		s.tickets.keep(p.id, p.call.Tenant, ticket, r.Received)
+	case ticket != nil:
+		ticket.Settle(false, nil) // without a cost it cannot fail
 	}
 	rec.Latency = time.Since(began)
 	for _, o := range s.opt.Observers {

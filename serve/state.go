@@ -10,6 +10,7 @@ import (
 	"github.com/aegisctl/aegis/decide"
 	"github.com/aegisctl/aegis/limit"
 	"github.com/aegisctl/aegis/policy"
+	"github.com/aegisctl/aegis/route"
 )
 
 // state is the policies in force. It is immutable: a call keeps the one it began with.
@@ -53,6 +54,8 @@ type Unit struct {
 	Since time.Time
 	set   *policy.Set
 	gate  *decide.Gate
+
+	routes map[string]*route.Table // by tenant; what turns HTTP requests into calls
 }
 
 // Tenants lists the tenants that a source states policies for.
@@ -90,7 +93,7 @@ func (s *Service) InstallIf(sources []Source, last func() error) error {
 			if err != nil {
 				return fmt.Errorf("%s: %w", src.Name, err)
 			}
-			u = &Unit{Source: src, Since: s.opt.Now(), set: src.Set, gate: gate}
+			u = &Unit{Source: src, Since: s.opt.Now(), set: src.Set, gate: gate, routes: s.tables(src.Set)}
 		}
 		for _, t := range u.Tenants() {
 			if other := next.tenants[t]; other != nil {

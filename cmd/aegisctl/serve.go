@@ -83,7 +83,7 @@ func (c *serveConfig) check() error {
 	for _, files := range []struct {
 		prefix string
 		serve.TLSFiles
-	}{{"", c.tls}, {"admin-", c.adminTLS}} {
+	}{{"", c.tls}, {"admin-", c.adminTLS}, {"grpc-", c.grpcTLS}} {
 		if f := files.TLSFiles; f != (serve.TLSFiles{}) && (f.Cert == "" || f.Key == "") {
 			return fmt.Errorf("TLS needs both --%stls-cert and --%stls-key", files.prefix, files.prefix)
 		}
@@ -96,7 +96,8 @@ func (a *app) serve(ctx context.Context, in *serveConfig) (err error) {
 	if in.mode == "shadow" {
 		mode = aegis.Shadow
 	}
-	opt := serve.Options{Mode: mode, Tenant: in.tenant, Engine: decide.EngineKind(in.engine), KeepStale: in.onStale == "keep", Log: a.log}
+	opt := serve.Options{Mode: mode, Tenant: in.tenant, Engine: decide.EngineKind(in.engine), KeepStale: in.onStale == "keep",
+		MaxBody: int(in.maxBody), Log: a.log}
 	var captured *serve.Capture
 	if in.capture != "" {
 		if !isDir(in.capture) {
@@ -154,6 +155,13 @@ func (a *app) serve(ctx context.Context, in *serveConfig) (err error) {
 	native.New(svc, web).Register(calls)
 	authzen.New(svc, web).Register(calls)
 	srv.HTTP("data", doors.data, calls)
+	if doors.grpc != nil {
+		door, err := in.envoyDoor(ctx, svc, web.Slots, a.log)
+		if err != nil {
+			return err
+		}
+		srv.Add("grpc", doors.grpc, door.Serve, door.Stop)
+	}
 	a.announce(svc, in, doors)
 	defer a.follow(ctx, keeper)()
 	return srv.Run(ctx, in.notice, in.grace)

@@ -35,10 +35,15 @@ type serveConfig struct {
 	tls       serve.TLSFiles
 	admin     string
 	adminTLS  serve.TLSFiles
+	grpc      string
+	grpcTLS   serve.TLSFiles
+	grpcPlain bool
 	hosts     []string
 	auth      string
 	tokenFile string
 	tenant    string
+
+	principals []string // PRINCIPAL=TENANT/AGENT
 
 	mode    string
 	engine  string
@@ -93,6 +98,7 @@ var serveOptions = slices.Concat([]option{
 		{groupDoors, "admin-listen", "where /healthz, /readyz, /metrics and /v1/status are; beyond this machine only with mTLS", func(c *serveConfig) any { return &c.admin }},
 	},
 	tlsOptions("admin-", "operators", func(c *serveConfig) *serve.TLSFiles { return &c.adminTLS }),
+	envoyOptions(),
 	[]option{
 		{groupDoors, "host", "name under which clients may call the server, beside localhost and loopback addresses; repeat it for more", func(c *serveConfig) any { return &c.hosts }},
 		{groupDoors, "auth", "token: ask for the server's token (this machine only); mtls: whoever shows a certificate of --tls-client-ca, with --tenant; none: believe everybody (this machine only), with --tenant",

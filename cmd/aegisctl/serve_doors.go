@@ -22,12 +22,13 @@ import (
 // doors are the listeners of serve, and who may come in.
 type doors struct {
 	data, admin net.Listener
+	grpc        net.Listener // nil: no doors for Envoy
 	auth        serve.Authenticator
 	token       string // file of the server's token; "" where none is asked for
 }
 
 func (d *doors) close() {
-	for _, l := range []net.Listener{d.data, d.admin} {
+	for _, l := range []net.Listener{d.data, d.admin, d.grpc} {
 		if l != nil {
 			l.Close()
 		}
@@ -50,6 +51,9 @@ func (in *serveConfig) open(log *slog.Logger) (_ *doors, err error) {
 	}
 	if !serve.Local(d.admin) && in.adminTLS.ClientCA == "" {
 		return nil, fmt.Errorf("--admin-listen %s can be reached from other machines, which needs mTLS: --admin-tls-cert, --admin-tls-key and --admin-tls-client-ca", d.admin.Addr())
+	}
+	if d.grpc, err = in.listenGRPC(log); err != nil {
+		return nil, err
 	}
 	switch {
 	case in.auth == "mtls":
@@ -133,6 +137,9 @@ func (a *app) announce(svc *serve.Service, in *serveConfig, d *doors) {
 	a.note("aegisctl serve: mode %s", svc.Mode())
 	a.note("  calls      %s, %s%s", address(d.data, in.tls), auth, only)
 	a.note("  operators  %s (/healthz, /readyz, /metrics, /v1/status)", address(d.admin, in.adminTLS))
+	if d.grpc != nil {
+		a.note("  Envoy      %s (ext_authz, ext_proc)", address(d.grpc, in.grpcTLS))
+	}
 	for _, u := range svc.Units() {
 		signed := "UNSIGNED"
 		if u.Signed {
