@@ -38,6 +38,11 @@ func (d *Door) judge(ctx context.Context, a *asked) *serve.Answer {
 	} else {
 		a.call(r)
 	}
+	parent, _, err := only(a.req.Header, "traceparent")
+	if err == nil {
+		state, _, _ := only(a.req.Header, "tracestate")
+		ctx = serve.WithTrace(ctx, parent, state)
+	}
 	answer := d.service.Decide(ctx, r)
 	if answer.Outcome == aegis.Reject && a.status == http.StatusForbidden {
 		a.status = http.StatusBadRequest
