@@ -38,17 +38,20 @@ type scope struct {
 
 func checkArgumentTypo(p *pass) {
 	scopes := map[scope]map[string][]mention{}
-	p.entries(func(_ *unit, e *policy.Entry) {
+	whole := map[*unit]map[string][]mention{} // the arguments of all tools of a policy
+	p.entries(func(u *unit, e *policy.Entry) {
+		if whole[u] == nil {
+			whole[u] = map[string][]mention{}
+		}
 		for _, m := range mentionsOf(p, e) {
+			mentioned(whole[u], m.path[0], m)
 			for i, name := range m.path {
 				for _, t := range e.Tools {
 					s := scope{t, pathKey(m.path[:i])}
 					if scopes[s] == nil {
 						scopes[s] = map[string][]mention{}
 					}
-					if len(scopes[s][name]) < enough && !slices.ContainsFunc(scopes[s][name], func(x mention) bool { return x.pos == m.pos }) {
-						scopes[s][name] = append(scopes[s][name], m)
-					}
+					mentioned(scopes[s], name, m)
 				}
 			}
 		}
@@ -56,6 +59,42 @@ func checkArgumentTypo(p *pass) {
 	for _, named := range scopes {
 		reportSlips(p, named)
 	}
+	for _, u := range p.units {
+		reportMaimed(p, whole[u])
+	}
+}
+
+func mentioned(named map[string][]mention, name string, m mention) {
+	if len(named[name]) < enough && !slices.ContainsFunc(named[name], func(x mention) bool { return x.pos == m.pos }) {
+		named[name] = append(named[name], m)
+	}
+}
+
+// reportMaimed looks for names that stand once in a policy and have no meaning, where another tool's argument is the
+// same with the letters that they lack. Tools have arguments of their own, so nothing less is evidence.
+func reportMaimed(p *pass, named map[string][]mention) {
+	if len(named) > maxNames {
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(named)) {
+		m := named[name][0]
+		if len(named[name]) > 1 || knownName(name) {
+			continue
+		}
+		for _, other := range slices.Sorted(maps.Keys(named)) {
+			x := named[other][0]
+			if len(name) < len(other) && knownName(other) && slip(name, other) && !sharesTool(m.entry, x.entry) {
+				p.reportAt(m.pos, m.about, fmt.Sprintf("did you mean %s?", other), "the argument %s is named only here, and %s is almost the same (%s)",
+					name, other, line(x.pos, m.pos))
+				break
+			}
+		}
+	}
+}
+
+// sharesTool reports whether two entries name one tool in the same way.
+func sharesTool(a, b *policy.Entry) bool {
+	return slices.ContainsFunc(a.Tools, func(t policy.Pattern) bool { return slices.Contains(b.Tools, t) })
 }
 
 // enough is how many mentions of a name are told apart: a name that stands so often is no slip.
@@ -141,10 +180,13 @@ func mentionsOf(p *pass, e *policy.Entry) []mention {
 	}
 	for _, s := range e.Sanitize {
 		for _, f := range s.Fields {
+			written := strings.Join(f, ".")
 			if i := slices.IndexFunc(f, func(name string) bool { return strings.Contains(name, "*") }); i >= 0 {
 				f = f[:i]
 			}
-			add(f, p.pos(s.Rule), s.Rule)
+			if len(f) > 0 {
+				add(f, p.word(p.word(p.pos(s.Rule), "fields"), written), s.Rule)
+			}
 		}
 	}
 	for _, l := range e.Limits {

@@ -138,6 +138,8 @@ func (d *domain) empty() string {
 	switch {
 	case d.clash != "":
 		return d.clash
+	case d.longest != nil && crossed(&bound{num: aegis.Int(0)}, d.longest):
+		return d.longest.text + " asks for a length below zero"
 	case d.shortest != nil && d.longest != nil && crossed(d.shortest, d.longest):
 		return d.shortest.text + " is over " + d.longest.text
 	case d.min != nil && d.max != nil && crossed(d.min, d.max):
@@ -153,7 +155,31 @@ func (d *domain) empty() string {
 	case d.kind == aegis.Bool && !d.allows(policy.Literal{Kind: aegis.Bool}) && !d.allows(policy.Literal{Kind: aegis.Bool, Bool: true}):
 		return "true and false are both ruled out"
 	}
+	if why := d.lengthsClash(); why != "" {
+		return why
+	}
 	return contradiction(d.tests)
+}
+
+// lengthsClash says which pattern has only texts that are too long or too short, or "".
+func (d *domain) lengthsClash() string {
+	if d.shortest == nil && d.longest == nil {
+		return ""
+	}
+	for _, t := range d.tests {
+		if t.op != policy.OpEq {
+			continue
+		}
+		least, most, ok := lengthsOf(t.part)
+		switch {
+		case !ok:
+		case d.longest != nil && crossed(&bound{num: aegis.Int(int64(least))}, d.longest):
+			return fmt.Sprintf("%s takes %d characters or more, against %s", t.text, least, d.longest.text)
+		case d.shortest != nil && most >= 0 && crossed(d.shortest, &bound{num: aegis.Int(int64(most))}):
+			return fmt.Sprintf("%s takes at most %d characters, against %s", t.text, most, d.shortest.text)
+		}
+	}
+	return ""
 }
 
 // fewIntegersGone reports whether a short range of integers is ruled out one by one.

@@ -16,7 +16,8 @@ var moneyWithoutCeiling = &Rule{
 	Doc: `avoid: args: {amount: {type: number, min: 0}} on create_payment, and no bound above
 prefer: max_amount: 5000; deny_if: amount > 50000; or limits: [{budget: 20000/day of amount}]
 why: the rules speak of the amount and leave it open to the top, so one call can move everything. Left alone where a
-list, a budget, a guardrail or an approval bounds it (AEG010 is about the last).`,
+list, a budget, a guardrail or an approval bounds it (AEG010 is about the last). With --schema, amounts that no rule
+names are listed as well.`,
 	check: checkMoneyWithoutCeiling,
 }
 
@@ -43,11 +44,39 @@ func checkMoneyWithoutCeiling(p *pass) {
 				p.reportAt(m.pos, m.about, "add max_"+m.path[len(m.path)-1]+", deny_if or a budget of it", "nothing bounds %s from above", name)
 			}
 		}
+		if !named {
+			named = p.unruledMoney(u, e)
+		}
 		if a := movingAction(e); !named && a != "" && p.withoutRules(u, e) {
 			p.reportAt(p.word(e.Pos, a), policy.NoRule, "add max_amount, or whatever argument says how much",
 				"%s moves money, and no rule says how much", a)
 		}
 	})
+}
+
+// unruledMoney reports amounts that the tools' schemas show, of which no rule speaks and which the schema itself does not
+// bound. It is false where there are none.
+func (p *pass) unruledMoney(u *unit, e *policy.Entry) (said bool) {
+	s := p.schemaOf(u)
+	if s == nil || e.Parent != nil || slices.ContainsFunc(p.around(u, e), closed) {
+		return false
+	}
+	for _, t := range s.toolsOf(e) {
+		for _, name := range t.argument(nil).memberNames() {
+			path := []string{name}
+			if !hasWord(name, moneyWords) || reads(policy.Pattern(t.name)) || p.boundedAbove(u, e, path) || !unboundedNumber(t.argument(path)) {
+				continue
+			}
+			said = true
+			p.reportAt(p.word(e.Pos, t.name), policy.NoRule, "add max_"+name+", deny_if or a budget of it", "%s takes %s, and no rule bounds it", t, name)
+		}
+	}
+	return said
+}
+
+// unboundedNumber reports whether the schema takes numbers of any size.
+func unboundedNumber(a argument) bool {
+	return slices.ContainsFunc(a.domains(), func(d *domain) bool { return d.kind == aegis.Number && d.max == nil && d.in == nil })
 }
 
 // isNumber reports whether the entry's own rules take the argument for a number.

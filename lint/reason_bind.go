@@ -91,7 +91,7 @@ func (w world) constrain(p *pass, block *policy.Conditions, k *policy.Constraint
 		d.given = d.given || !optional && says(k)
 		for _, ch := range k.Checks {
 			bounds := ch.Op == policy.CheckMax || ch.Op == policy.CheckMin
-			if breachable := ch.Op != policy.CheckType && ch.Op != policy.CheckInteger; breachable && (asks || bounds && lifted) {
+			if breachable := ch.Op != policy.CheckType && ch.Op != policy.CheckInteger; breachable && (asks || bounds && lifted && liftable(block, k, ch)) {
 				d.ofKind(ch.Type, p.wording(ch))
 				continue
 			}
@@ -123,6 +123,18 @@ func lifted(c *policy.Conditions, k *policy.Constraint) bool {
 		}
 	}
 	return false
+}
+
+// liftable reports whether a breach of a bound can go with an approval that lifts it: over max_amount 5000 with
+// amount > 5000, and never below min_amount 1.
+func liftable(block *policy.Conditions, k *policy.Constraint, ch *policy.Check) bool {
+	w := world{}
+	w.narrow(pathKey(k.Path), breachOf(ch, ""))
+	branches := maxBranches
+	return slices.ContainsFunc(block.ApprovalIf, func(a *policy.Condition) bool {
+		return slices.ContainsFunc(a.Expr.ArgPaths(), func(path []string) bool { return slices.Equal(path, k.Path) }) &&
+			w.search([]claim{{a.Expr, true}}, &branches)
+	})
 }
 
 // because says why a claim that is one comparison cannot hold, and nothing for any other.

@@ -112,7 +112,6 @@ func (j *judge) matched(ok func(*policy.Entry) bool) bool {
 func (j *judge) refutes(f aegis.Finding, entries []string) string {
 	anyDeny := func(h aegis.Hit) bool { return h.Outcome >= aegis.Deny }
 	of := func(x *policy.Entry) bool { return strings.HasPrefix(f.Rule, x.ID+"#") }
-	at := func(x *policy.Entry) bool { return x.Pos.String() == f.Source }
 	switch f.ID {
 	case "AEG018":
 		return j.refutesConstant(f)
@@ -126,10 +125,13 @@ func (j *judge) refutes(f aegis.Finding, entries []string) string {
 			return "the call asks for an approval"
 		}
 	case "AEG051":
-		if line := otherLine(f.Message); j.matched(at) && j.matched(func(x *policy.Entry) bool { return x.Pos.Line == line }) && j.outcome < aegis.Deny {
+		if line := otherLine(f.Message); j.matched(of) && j.matched(func(x *policy.Entry) bool { return x.Pos.Line == line }) && j.outcome < aegis.Deny {
 			return "the call is not denied"
 		}
 	case "AEG053":
+		if strings.Contains(f.Message, "every call asks") && j.matched(of) && j.outcome < aegis.ApprovalNeeded {
+			return "the call does not ask"
+		}
 		if j.cites(f.Rule, anyDeny) && !slices.ContainsFunc(j.hits, func(h aegis.Hit) bool {
 			return anyDeny(h) && j.set.Rules[h.Rule].ID != f.Rule
 		}) {

@@ -107,7 +107,7 @@ func partial(op policy.Op) bool {
 func contradiction(ts []test) string {
 	for i, a := range ts {
 		for _, b := range ts[:i] {
-			if excludes(a, b) || excludes(b, a) {
+			if excludes(a, b) || excludes(b, a) || a.apart(b) {
 				return fmt.Sprintf("no text satisfies both %s and %s", b.text, a.text)
 			}
 		}
@@ -122,9 +122,6 @@ func excludes(a, b test) bool {
 		return true
 	case !a.want:
 		return false
-	case a.op == policy.OpEq && b.op == policy.OpStarts && b.want:
-		p, ok := newPrefixes(a.part)
-		return ok && !p.alive(b.part)
 	case a.op == policy.OpLower && b.want && partial(b.op):
 		return !a.holds(b.part)
 	case !partial(a.op):

@@ -16,7 +16,8 @@ var redactNothing = &Rule{
 	Doc: `avoid: redact: [ssn], fields: [amount] where amount is a number; a second item that the first one covers
 prefer: the fields of free text: fields: [memo, "notes.**"]
 why: sanitizers look into texts. An argument that is a number, or one of a short list, has none in it, and what one item
-has redacted the next one does not find. Whatever was meant to be protected is not.`,
+has redacted the next one does not find; nor has a text the members that fields: [note.text] looks for. Whatever was
+meant to be protected is not.`,
 	check: checkRedactNothing,
 }
 
@@ -24,7 +25,7 @@ func checkRedactNothing(p *pass) {
 	p.entries(func(u *unit, e *policy.Entry) {
 		for i, s := range e.Sanitize {
 			if idle := idleFields(p.around(u, e), s); len(idle) == len(s.Fields) && s.Args && !s.Result {
-				p.report(s.Rule, "name the fields of free text", "%s holds no text that could be redacted", strings.Join(idle, ", "))
+				p.reportAt(p.word(p.word(p.pos(s.Rule), "fields"), idle[0]), s.Rule, "name the fields of free text", "%s holds no text that could be redacted", strings.Join(idle, ", "))
 				continue
 			}
 			for j, t := range e.Sanitize {
@@ -43,13 +44,20 @@ func idleFields(entries []*policy.Entry, s *policy.Sanitizer) []string {
 	for _, f := range s.Fields {
 		if slices.ContainsFunc(entries, func(e *policy.Entry) bool {
 			return slices.ContainsFunc(constraintsOf(e), func(c *policy.Constraint) bool {
-				return slices.Equal(c.Path, f) && c.Each == nil && (c.Type == aegis.Number || c.Type == aegis.Bool)
+				return c.Each == nil && (slices.Equal(c.Path, f) && (c.Type == aegis.Number || c.Type == aegis.Bool) || inScalar(c, f))
 			})
 		}) {
 			idle = append(idle, strings.Join(f, "."))
 		}
 	}
 	return idle
+}
+
+// inScalar reports whether a field is a member of an argument that is held to be a text, a number or a boolean, none of
+// which has members.
+func inScalar(c *policy.Constraint, f []string) bool {
+	n := len(c.Path)
+	return len(f) > n && slices.Equal(f[:n], c.Path) && f[n] != "**" && (c.Type == aegis.String || c.Type == aegis.Number || c.Type == aegis.Bool)
 }
 
 // covers reports whether one sanitizer redacts all that another does.

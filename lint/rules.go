@@ -25,6 +25,7 @@ var deeperRules = []*Rule{
 	trafficError,
 	trafficRareError,
 	trafficDeniesAll,
+	trafficCase,
 	routeWithoutGrant,
 	routeWrongType,
 	routeArgumentRenamed,

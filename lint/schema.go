@@ -13,7 +13,8 @@ const MaxSchema = 16 << 20
 
 // Schema is what tools say of their own arguments: the results of MCP tools/list, of one server or several.
 type Schema struct {
-	servers map[string]map[string]*toolSchema // by server and tool; the server "" stands for lists without a name
+	servers  map[string]map[string]*toolSchema // by server and tool; the server "" stands for lists without a name
+	ofTenant map[string]*Schema                // with what a tenant's own files add; see AddFiles
 }
 
 // toolSchema is one tool's definition.

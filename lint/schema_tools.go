@@ -7,12 +7,16 @@ import (
 	"github.com/aegisctl/aegis/policy"
 )
 
-// schemaOf returns the schemas that a run goes by: those it was given, else none.
-func (p *pass) schemaOf() *Schema {
-	if p.opt.Schema == nil || len(p.opt.Schema.servers) == 0 {
+// schemaOf returns the schemas that a policy goes by, or nil where there are none.
+func (p *pass) schemaOf(u *unit) *Schema {
+	s := p.opt.Schema
+	if s != nil && u.policy != nil && s.ofTenant[u.policy.Tenant] != nil {
+		s = s.ofTenant[u.policy.Tenant]
+	}
+	if s == nil || len(s.servers) == 0 {
 		return nil
 	}
-	return p.opt.Schema
+	return s
 }
 
 // toolsOf returns the tools whose calls an entry is about, by name. A server is a tool of the policy and its tools are
@@ -46,13 +50,16 @@ func (s *Schema) named(e *policy.Entry) bool {
 
 // schemaPairs calls f for every entry of a policy and every tool whose calls it is about.
 func (p *pass) schemaPairs(f func(*unit, *policy.Entry, []*toolSchema)) {
-	s := p.schemaOf()
-	if s == nil {
+	if p.opt.Schema == nil {
 		return
 	}
 	p.entries(func(u *unit, e *policy.Entry) {
 		// A guardrail bounds whatever there is, also tools that nobody lists.
-		if tools := s.toolsOf(e); u.guardrail == nil && len(tools) > 0 {
+		s := p.schemaOf(u)
+		if s == nil || u.guardrail != nil {
+			return
+		}
+		if tools := s.toolsOf(e); len(tools) > 0 {
 			f(u, e, tools)
 		}
 	})

@@ -24,13 +24,10 @@ Of a list that names no server, only names beside others that it has are judged.
 }
 
 func checkSchemaUnknownTool(p *pass) {
-	s := p.schemaOf()
-	if s == nil {
-		return
-	}
 	p.entries(func(u *unit, e *policy.Entry) {
-		if u.guardrail != nil {
-			return // it bounds whatever there is
+		s := p.schemaOf(u)
+		if s == nil || u.guardrail != nil {
+			return // a guardrail bounds whatever there is
 		}
 		if e.Parent == nil {
 			p.unknownServers(s, u, e)

@@ -17,6 +17,7 @@ type Traffic struct {
 	UnusedEntries []string // ids of entries that no call matched
 	Errors        []TrafficError
 	Denials       []RuleCalls // of rules that were decided, and denied
+	CaseOnly      []RuleCalls // of these, for a value that differs from a listed one in case only
 }
 
 // RuleCalls is a rule, by its id, and a number of calls.
@@ -29,6 +30,7 @@ type RuleCalls struct {
 type SeenTool struct {
 	Tenant, Agent, Tool, Action string
 	Calls                       int64
+	Delegated                   int64 // of these, that another agent made: with a chain
 	Args                        []SeenArg
 }
 
@@ -112,4 +114,12 @@ func (p *pass) policyOf(tenant, agent string) *policy.Policy {
 		}
 	}
 	return best
+}
+
+// actionsAt returns where an entry names its actions, or the entry's place where it is for any.
+func (p *pass) actionsAt(e *policy.Entry) policy.Pos {
+	if len(e.Actions) == 0 || e.Parent != nil {
+		return e.Pos
+	}
+	return p.word(p.word(e.Pos, "actions"), string(e.Actions[0]))
 }

@@ -40,7 +40,7 @@ func checkTrafficUnnamedArgument(p *pass) {
 			p.report(e.Conditions.OtherArgs, "name them in a rule, if they are meant", "other_args: deny refuses what captured calls carry: %s",
 				strings.Join(free, ", "))
 		} else if len(free) > 0 {
-			p.reportAt(e.Pos, policy.NoRule, "constrain them, or write other_args: deny", "%s carry arguments that no rule names: %s",
+			p.reportAt(p.actionsAt(e), policy.NoRule, "constrain them, or write other_args: deny", "%s carry arguments that no rule names: %s",
 				count(calls, "captured call"), strings.Join(free, ", "))
 		}
 	})

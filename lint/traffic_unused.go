@@ -41,7 +41,13 @@ func checkTrafficUnused(p *pass) {
 		if bounds || e.Parent != nil && slices.Contains(t.UnusedEntries, e.Parent.ID) {
 			return
 		}
-		p.reportAt(e.Pos, policy.NoRule, "remove it, if the traffic shows all that should be", "none of %d captured calls matches this entry", t.Calls)
+		at := e.Pos
+		if slices.ContainsFunc(t.Seen, func(s SeenTool) bool {
+			return p.policyOf(s.Tenant, s.Agent) == u.policy && policy.MatchAny(e.Tools, s.Tool)
+		}) {
+			at = p.actionsAt(e) // the tool is used: it is these actions that nobody calls
+		}
+		p.reportAt(at, policy.NoRule, "remove it, if the traffic shows all that should be", "none of %d captured calls matches this entry", t.Calls)
 	})
 	p.unmatchedActions()
 	p.unusedRules(quiet)

@@ -50,7 +50,7 @@ var (
 
 	// Verbs with which the names of actions that only look begin.
 	readVerbs = []string{"get", "list", "read", "search", "find", "describe", "show", "fetch", "query", "lookup", "view",
-		"count", "check", "retrieve", "browse"}
+		"count", "check", "retrieve", "browse", "track", "inspect", "preview", "peek", "stat", "status", "poll", "watch"}
 	// Numbers that an action that only looks takes as well: they say how much is shown.
 	pageWords = []string{"limit", "page", "pages", "per", "offset", "count", "size", "results", "rows", "items", "top", "k", "n",
 		"depth", "days", "hours", "year", "month", "length", "timeout", "start", "end", "range", "lines", "limits", "id"}

@@ -26,7 +26,7 @@ func (in *lintInputs) flags(f *pflag.FlagSet) {
 
 // fill reads the inputs into the options of a run over the set.
 func (in *lintInputs) fill(ctx context.Context, a *app, set *policy.Set, opt *lint.Options) error {
-	if err := in.readSchemas(opt); err != nil {
+	if err := in.readSchemas(set, opt); err != nil {
 		return err
 	}
 	if len(in.traffic) == 0 {
@@ -48,7 +48,8 @@ func (in *lintInputs) fill(ctx context.Context, a *app, set *policy.Set, opt *li
 	return nil
 }
 
-func (in *lintInputs) readSchemas(opt *lint.Options) error {
+// readSchemas reads the files that were named, and then those that lie among the policies.
+func (in *lintInputs) readSchemas(set *policy.Set, opt *lint.Options) error {
 	for _, arg := range in.schemas {
 		server, path, named := strings.Cut(arg, "=")
 		if _, err := os.Stat(arg); !named || err == nil || strings.ContainsRune(server, filepath.Separator) {
@@ -64,6 +65,12 @@ func (in *lintInputs) readSchemas(opt *lint.Options) error {
 		if err := opt.Schema.Add(server, text); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
+	}
+	if len(set.Schemas) > 0 {
+		if opt.Schema == nil {
+			opt.Schema = new(lint.Schema)
+		}
+		return opt.Schema.AddFiles(set)
 	}
 	return nil
 }

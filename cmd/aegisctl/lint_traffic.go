@@ -24,6 +24,14 @@ type trafficSeen struct {
 	}
 	errors  map[errorKey]*lint.TrafficError
 	denials map[int32]int64
+	lists   map[int32]listCheck
+	byCase  map[int32]int64 // denials for a value that is listed in another case
+}
+
+// listCheck is a list of texts that an argument must be in.
+type listCheck struct {
+	path []string
+	list []policy.Literal
 }
 
 type seenKey struct{ tenant, agent, tool, action string }
@@ -34,8 +42,9 @@ type errorKey struct {
 }
 
 type seenTool struct {
-	calls int64
-	args  map[string]*[aegis.Object + 1]int64 // by kind
+	calls     int64
+	delegated int64
+	args      map[string]*[aegis.Object + 1]int64 // by kind
 }
 
 // The names that are told apart are bounded, since those of captured calls are anyone's choice. What comes after is not
@@ -48,7 +57,7 @@ const (
 
 func newTrafficSeen(set *policy.Set) *trafficSeen {
 	t := &trafficSeen{set: set, reads: map[int32][][]string{}, tools: map[seenKey]*seenTool{}, errors: map[errorKey]*lint.TrafficError{},
-		denials: map[int32]int64{}}
+		denials: map[int32]int64{}, lists: map[int32]listCheck{}, byCase: map[int32]int64{}}
 	for _, p := range set.Policies {
 		t.readsOf(p.Entries)
 	}
@@ -80,6 +89,9 @@ func (t *trafficSeen) readsOfConstraints(cs []*policy.Constraint) {
 	for _, c := range cs {
 		for _, ch := range c.Checks {
 			t.reads[ch.Rule] = [][]string{c.Path}
+			if ch.Op == policy.CheckIn && ch.Type == aegis.String {
+				t.lists[ch.Rule] = listCheck{c.Path, ch.List}
+			}
 		}
 		if c.OtherArgs != policy.NoRule {
 			t.reads[c.OtherArgs] = [][]string{c.Path}
@@ -98,6 +110,9 @@ func (t *trafficSeen) call(c *aegis.Call, v *decide.Verdict, seq int64) {
 	}
 	if s := t.tool(c); s != nil {
 		s.calls++
+		if len(c.Chain) > 0 {
+			s.delegated++
+		}
 		for m := c.Args.First(); m.Kind() != aegis.Absent; m = c.Args.After(m) {
 			s.arg(m)
 		}
@@ -107,8 +122,23 @@ func (t *trafficSeen) call(c *aegis.Call, v *decide.Verdict, seq int64) {
 			t.failed(c, h, seq)
 		} else if h.Outcome == aegis.Deny && h.Code != aegis.ToolNotGranted && h.Code != aegis.ActionNotGranted {
 			t.denials[h.Rule]++
+			if l, ok := t.lists[h.Rule]; ok && l.slips(c.Args) {
+				t.byCase[h.Rule]++
+			}
 		}
 	}
+}
+
+// slips reports whether the argument is a text of the list in another case.
+func (l listCheck) slips(args aegis.Value) bool {
+	for _, key := range l.path {
+		args = args.Get(key)
+	}
+	if args.Kind() != aegis.String {
+		return false // or a list, of which each element is judged
+	}
+	text := args.Str()
+	return slices.ContainsFunc(l.list, func(x policy.Literal) bool { return x.Str != text && strings.EqualFold(x.Str, text) })
 }
 
 func (t *trafficSeen) tool(c *aegis.Call) *seenTool {
@@ -201,7 +231,7 @@ func (t *trafficSeen) why(c *aegis.Call, h aegis.Hit) string {
 func (t *trafficSeen) summary(rep *simulate.Report) *lint.Traffic {
 	out := &lint.Traffic{Calls: rep.Calls, UnusedRules: rep.UnusedRules, UnusedEntries: rep.UnusedEntries}
 	for k, s := range t.tools {
-		tool := lint.SeenTool{Tenant: k.tenant, Agent: k.agent, Tool: k.tool, Action: k.action, Calls: s.calls}
+		tool := lint.SeenTool{Tenant: k.tenant, Agent: k.agent, Tool: k.tool, Action: k.action, Calls: s.calls, Delegated: s.delegated}
 		for _, name := range slices.Sorted(maps.Keys(s.args)) {
 			a := lint.SeenArg{Name: name}
 			for kind, n := range s.args[name] {
@@ -217,14 +247,19 @@ func (t *trafficSeen) summary(rep *simulate.Report) *lint.Traffic {
 	slices.SortFunc(out.Seen, func(a, b lint.SeenTool) int {
 		return cmp.Or(strings.Compare(a.Tenant, b.Tenant), strings.Compare(a.Agent, b.Agent), strings.Compare(a.Tool, b.Tool), strings.Compare(a.Action, b.Action))
 	})
-	for _, r := range slices.Sorted(maps.Keys(t.denials)) {
-		out.Denials = append(out.Denials, lint.RuleCalls{Rule: t.set.Rules[r].ID, Calls: t.denials[r]})
-	}
+	out.Denials, out.CaseOnly = t.byRule(t.denials), t.byRule(t.byCase)
 	for _, e := range t.errors {
 		out.Errors = append(out.Errors, *e)
 	}
 	slices.SortFunc(out.Errors, func(a, b lint.TrafficError) int {
 		return cmp.Or(strings.Compare(a.Rule, b.Rule), strings.Compare(a.Why, b.Why))
 	})
+	return out
+}
+
+func (t *trafficSeen) byRule(calls map[int32]int64) (out []lint.RuleCalls) {
+	for _, r := range slices.Sorted(maps.Keys(calls)) {
+		out = append(out, lint.RuleCalls{Rule: t.set.Rules[r].ID, Calls: calls[r]})
+	}
 	return out
 }
