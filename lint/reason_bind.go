@@ -90,6 +90,9 @@ func (w world) constrain(p *pass, block *policy.Conditions, k *policy.Constraint
 	w.narrow(key, func(d *domain) {
 		d.given = d.given || !optional && says(k)
 		for _, ch := range k.Checks {
+			if k.Each != nil && (ch.Op == policy.CheckMaxLength || ch.Op == policy.CheckMinLength) {
+				continue // a lone text is one element then, and size() has its length all the same
+			}
 			bounds := ch.Op == policy.CheckMax || ch.Op == policy.CheckMin
 			if breachable := ch.Op != policy.CheckType && ch.Op != policy.CheckInteger; breachable && (asks || bounds && lifted && liftable(block, k, ch)) {
 				d.ofKind(ch.Type, p.wording(ch))
