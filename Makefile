@@ -10,7 +10,7 @@ DUCKDB := duckdb==2.0.0
 OPA := github.com/open-policy-agent/opa@v1.22.2
 COSIGN := github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3
 OPA_WASM := @open-policy-agent/opa-wasm@1.10.0
-STOCK := AEGIS_OPA=$(CURDIR)/.cache/opa AEGIS_COSIGN=$(CURDIR)/.cache/cosign AEGIS_OPA_WASM=$(CURDIR)/.cache/npm
+STOCK := AEGIS_OPA=$(CURDIR)/.cache/opa AEGIS_COSIGN=$(CURDIR)/.cache/cosign AEGIS_OPA_WASM=$(CURDIR)/.cache/npm AEGIS_COLLECTOR=$(CURDIR)/.cache/collector
 
 .PHONY: build test lint fuzz bench bench-scale demo examples clean
 
@@ -32,12 +32,16 @@ $(VENV)/ready: Makefile
 	GOBIN=$(CURDIR)/.cache $(GO) install -trimpath $(COSIGN)
 	touch $@
 
+# The receiver of the OpenTelemetry Collector, a module of its own. promtool is looked for on the PATH (Debian: prometheus).
+.cache/collector: Makefile $(wildcard serve/telemetry/testdata/collector/*)
+	cd serve/telemetry/testdata/collector && $(GO) build -trimpath -o $(CURDIR)/.cache/collector .
+
 # The runtime of compiled modules for JavaScript. node and npm must be installed.
 .cache/npm/ready: Makefile
 	npm install --prefix .cache/npm --no-audit --no-fund --silent $(OPA_WASM)
 	touch $@
 
-test: $(VENV)/ready .cache/opa .cache/cosign .cache/npm/ready
+test: $(VENV)/ready .cache/opa .cache/cosign .cache/npm/ready .cache/collector
 	$(STOCK) AEGIS_PYTHON=$(PYTHON) $(GO) test -timeout 25m ./...
 	AEGIS_PYTHON=$(PYTHON) $(GO) test -timeout 15m -race -short ./limit ./decide ./simulate ./capture
 
@@ -46,8 +50,8 @@ lint:
 
 # The long forms: the differential test, mutations of files, and each fuzz target for FUZZTIME.
 FUZZTIME ?= 10m
-fuzz: $(VENV)/ready .cache/opa .cache/cosign .cache/npm/ready
-	AEGIS_LONG=1 $(STOCK) AEGIS_PYTHON=$(PYTHON) $(GO) test -timeout 24h ./decide ./capture ./simulate ./limit ./sign
+fuzz: $(VENV)/ready .cache/opa .cache/cosign .cache/npm/ready .cache/collector
+	AEGIS_LONG=1 $(STOCK) AEGIS_PYTHON=$(PYTHON) $(GO) test -timeout 24h ./decide ./capture ./simulate ./limit ./sign ./serve/telemetry
 	@for t in $$($(GO) list -f '{{.ImportPath}}' ./...); do \
 	  for f in $$($(GO) test -list '^Fuzz' $$t | grep '^Fuzz'); do \
 	    echo "$$t $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 0x $$t || exit 1; \
