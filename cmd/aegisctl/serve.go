@@ -162,7 +162,7 @@ func (a *app) serve(ctx context.Context, in *serveConfig) (err error) {
 		}
 		srv.Add("grpc", doors.grpc, door.Serve, door.Stop)
 	}
+	defer a.follow(ctx, keeper)() // before anybody hears that the server is there: an unheard SIGHUP would end it
 	a.announce(svc, in, doors)
-	defer a.follow(ctx, keeper)()
 	return srv.Run(ctx, in.notice, in.grace)
 }
