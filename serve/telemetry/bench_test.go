@@ -2,7 +2,6 @@ package telemetry_test
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"syscall"
@@ -94,7 +93,7 @@ func benchEvents(b *testing.B) telemetry.Events {
 	b.Cleanup(func() {
 		w, f, d := o.Counts()
 		if w+f+d == 0 {
-			b.Error(fmt.Sprint("nothing was written"))
+			b.Error("nothing was written")
 		}
 		o.Close(context.Background())
 	})

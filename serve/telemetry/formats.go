@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/aegisctl/aegis"
 )
@@ -156,11 +157,8 @@ func csvLine(b *bytes.Buffer, e *Event) {
 // cell makes text harmless to a spreadsheet: = + - @ begin formulas, also after spaces and in their full-width forms.
 func cell(s string) string {
 	s = visible(s)
-	for _, r := range strings.TrimLeft(s, " ") {
-		if strings.ContainsRune("=+-@\uff1d\uff0b\uff0d\uff20", r) {
-			return "'" + s
-		}
-		break
+	if begin, _ := utf8.DecodeRuneInString(strings.TrimLeft(s, " ")); strings.ContainsRune("=+-@\uff1d\uff0b\uff0d\uff20", begin) {
+		return "'" + s
 	}
 	return s
 }
