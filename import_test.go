@@ -38,8 +38,9 @@ func TestArrows(t *testing.T) {
 		"serve/admin":   {"serve", "source"},
 		"serve/native":  {"", "serve"},
 		"serve/authzen": {"", "serve"},
+		"serve/openapi": {"serve"},
 		"cmd/aegisctl": {"", "bundle", "capture", "compile", "decide", "draft", "examples", "lint", "lint/suite", "policy", "route", "sign", "simulate",
-			"serve", "source", "serve/admin", "serve/authzen", "serve/envoy", "serve/native", "serve/telemetry"},
+			"serve", "source", "serve/admin", "serve/authzen", "serve/envoy", "serve/native", "serve/openapi", "serve/telemetry"},
 		"examples":      {}, // its tests stand on simulate
 		"examples/make": {"", "capture"},
 

@@ -51,7 +51,18 @@ func (d *wireDecision) said() string {
 // post sends one body and returns the answer.
 func post(t testing.TB, url string, body []byte) (int, http.Header, []byte) {
 	t.Helper()
-	res, err := http.Post(url, "application/json", bytes.NewReader(body))
+	r, err := http.NewRequest(http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	return exchange(t, r, body)
+}
+
+// exchange sends a request, and holds it and the answer to the server's own document.
+func exchange(t testing.TB, r *http.Request, body []byte) (int, http.Header, []byte) {
+	t.Helper()
+	res, err := http.DefaultClient.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,6 +71,7 @@ func post(t testing.TB, url string, body []byte) (int, http.Header, []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	held(t, r, body, res.StatusCode, res.Header, text)
 	return res.StatusCode, res.Header, text
 }
 

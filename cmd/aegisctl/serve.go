@@ -15,6 +15,7 @@ import (
 	"github.com/aegisctl/aegis/serve/admin"
 	"github.com/aegisctl/aegis/serve/authzen"
 	"github.com/aegisctl/aegis/serve/native"
+	"github.com/aegisctl/aegis/serve/openapi"
 )
 
 func (a *app) serveCmd() *cobra.Command {
@@ -154,6 +155,7 @@ func (a *app) serve(ctx context.Context, in *serveConfig) (err error) {
 	calls := http.NewServeMux()
 	native.New(svc, web).Register(calls)
 	authzen.New(svc, web).Register(calls)
+	openapi.Register(calls, web)
 	srv.HTTP("data", doors.data, calls)
 	if doors.grpc != nil {
 		door, err := in.envoyDoor(ctx, svc, web.Slots, a.log)
