@@ -183,6 +183,7 @@ func (c *parityCall) untold(said string) bool {
 func TestParity(t *testing.T) {
 	for _, c := range parityCases(t) {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			set := c.policies(t)
 			explained := c.explain(t, set)
 			if len(c.want) == 0 {
