@@ -23,19 +23,26 @@ type Ruling struct {
 // session, the modes of the entries that match and the ledgers. The plan must be that of the call's names. Whoever
 // answers the call records it first, and releases the ticket if that fails.
 //
-// Calls of one session are ruled one after the other. A call whose DryRun is set changes nothing. An error is a failure of
-// a store: the call must not go ahead, unless it reads and its plan fails open.
+// Calls of one session are ruled one after the other. A call whose DryRun is set changes nothing. A *StoreError is a failure
+// of what the gate remembers in: then the call must not go ahead, unless it reads and its plan fails open. Any other error
+// is a defect of the evaluators, and nothing goes ahead.
 func (g *Gate) Rule(s *Scratch, p *Plan, c *aegis.Call) (Ruling, error) {
 	s.Clock = 0
 	if v := g.admit(s, p, c); v != nil {
 		return g.ruling(c, v, g.force(p, c), nil), nil
 	}
-	session := g.sessions.lock(c.Tenant, c.Session)
+	session, err := g.enter(c)
+	if err != nil {
+		return Ruling{}, err
+	}
 	f := &s.own
 	*f = Facts{}
 	if session != nil {
 		defer session.mu.Unlock()
 		g.adopt(session, c.Time)
+		if !c.DryRun {
+			session.last = max(session.last, c.Time)
+		}
 		if p.NeedsSession {
 			f.Session = g.history(session, c.Time)
 		}
@@ -48,7 +55,10 @@ func (g *Gate) Rule(s *Scratch, p *Plan, c *aegis.Call) (Ruling, error) {
 	args := g.forwarded(s, p, c, f, &force)
 	if err := g.reserveLive(s, t, c, &force); err != nil {
 		t.release()
-		return Ruling{}, err
+		if force.outcome(s.hits) <= aegis.Sanitize {
+			return Ruling{}, &StoreError{err}
+		}
+		// The rules forbid the call, whatever the ledger would have said.
 	}
 	r := g.ruling(c, s.conclude(), force, t)
 	r.Args = args
@@ -58,6 +68,29 @@ func (g *Gate) Rule(s *Scratch, p *Plan, c *aegis.Call) (Ruling, error) {
 		g.leave(session, t, c, &r)
 	}
 	return r, nil
+}
+
+// StoreError says that a ledger or the memory of sessions failed on a call that no rule forbids.
+type StoreError struct{ Err error }
+
+func (e *StoreError) Error() string { return e.Err.Error() }
+func (e *StoreError) Unwrap() error { return e.Err }
+
+// enter returns the session of a live call, locked; nil for no session. A dry run gets one of its own: it may ask about
+// another time, and neither that nor its being asked may change what the true session remembers.
+func (g *Gate) enter(c *aegis.Call) (*Session, error) {
+	if !c.DryRun {
+		s, err := g.sessions.lock(c.Tenant, c.Session)
+		if err != nil {
+			return nil, &StoreError{err}
+		}
+		return s, nil
+	}
+	s := g.sessions.glance(c.Tenant, c.Session)
+	if s != nil {
+		s.mu.Lock()
+	}
+	return s, nil
 }
 
 // Refuse is the ruling on a call that could not be read: it knows no mode.
@@ -202,7 +235,6 @@ func (g *Gate) leave(session *Session, t *Ticket, c *aegis.Call, r *Ruling) {
 		g.ledger.Touch(c.Time, session.key)
 		g.shadow.Touch(c.Time, session.key)
 	}
-	session.last = max(session.last, c.Time)
 	if !r.Passes || len(t.plan.updates) == 0 {
 		return
 	}

@@ -1,6 +1,7 @@
 package decide
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -233,4 +234,42 @@ allowed_tools:
 		`a crm s {"t":"ann@example.com MRN-1234"}`, `sanitize sanitized sanitized enforce passes enforced {"t":"[EMAIL] MRN-1234"}`,
 		`a quiet s {"t":"ann@example.com"}`, `sanitize sanitized shadow passes`,
 	)
+}
+
+// TestSessionsAreBounded: one session too many is an error of the store, those that are remembered go on.
+func TestSessionsAreBounded(t *testing.T) {
+	l := newLive(t, loadText(t, historyPolicy), Options{})
+	l.opt.Sessions.most = 2
+	l.call(`a read one {}`)
+	l.call(`a read two {}`)
+	c := &aegis.Call{Tenant: "default", Agent: "a", Tool: "read", Session: "three", HasTime: true, Time: l.at}
+	_, err := l.gate.Rule(&l.s, l.gate.Engine.Plan("default", "a", "read", ""), c)
+	var store *StoreError
+	if !errors.Is(err, ErrSessions) || !errors.As(err, &store) {
+		t.Errorf("a third session: %v", err)
+	}
+	l.each(`a send one {}`, "deny deny_if enforce enforced", `a send - {}`, "deny expression_error expression_error enforce enforced")
+	l.at += idle
+	l.gate.Forget(l.at)
+	l.each(`a send three {}`, "allow enforce passes enforced")
+}
+
+// TestStoreErrors: a ledger that fails opens nothing that the rules forbid.
+func TestStoreErrors(t *testing.T) {
+	l := newLive(t, loadText(t, `
+agent: a
+limits: [{calls: 2/day}]
+allowed_tools: [{name: look, effect: read, on_failure: open, conditions: {deny_if: n > 5}}]
+`), Options{})
+	l.at = 1 << 62 // no time that a ledger knows
+	l.each(`a look s {"n":6}`, "deny deny_if enforce enforced")
+	doc, err := aegis.Parse([]byte(`{"n":5}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &aegis.Call{Tenant: "default", Agent: "a", Tool: "look", Args: doc.Root(), HasTime: true, Time: l.at}
+	_, err = l.gate.Rule(&l.s, l.gate.Engine.Plan("default", "a", "look", ""), c)
+	if store := (*StoreError)(nil); !errors.As(err, &store) {
+		t.Errorf("%v", err)
+	}
 }

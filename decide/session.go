@@ -1,6 +1,7 @@
 package decide
 
 import (
+	"errors"
 	"slices"
 	"sync"
 
@@ -11,12 +12,13 @@ import (
 // Sessions are the root tasks that are remembered. Gates that follow each other, as policies are replaced, share them:
 // what a session did stays true.
 type Sessions struct {
-	mu sync.Mutex
-	of map[string]*Session
+	mu   sync.Mutex
+	of   map[string]*Session
+	most int // that live calls may begin
 }
 
 // NewSessions returns an empty memory.
-func NewSessions() *Sessions { return &Sessions{of: map[string]*Session{}} }
+func NewSessions() *Sessions { return &Sessions{of: map[string]*Session{}, most: maxSessions} }
 
 // Session is a root task that calls share, and what they left behind.
 type Session struct {
@@ -53,19 +55,58 @@ func (x *Sessions) get(tenant, session string) *Session {
 	return s
 }
 
+// maxSessions is how many sessions live calls may begin within 24 hours. Names of sessions are often the caller's choice, and
+// to forget one early would take its taints and limits from it, so that what is too much is refused.
+const maxSessions = 1 << 21
+
+// ErrSessions is the error of a call that would begin one more session than are remembered.
+var ErrSessions = errors.New("too many sessions are remembered")
+
 // lock returns a session that is remembered, locked; nil for no session.
-func (x *Sessions) lock(tenant, session string) *Session {
+func (x *Sessions) lock(tenant, session string) (*Session, error) {
 	for {
+		if x.full(tenant, session) {
+			return nil, ErrSessions
+		}
 		s := x.get(tenant, session)
 		if s == nil {
-			return nil
+			return nil, nil
 		}
 		s.mu.Lock()
 		if !s.gone {
-			return s
+			return s, nil
 		}
 		s.mu.Unlock()
 	}
+}
+
+// full reports whether a session would be one too many.
+func (x *Sessions) full(tenant, session string) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return session != "" && len(x.of) >= x.most && x.of[tenant+"\x00"+session] == nil
+}
+
+// glance returns a copy of a session as it is now, and keeps nothing; nil for no session.
+func (x *Sessions) glance(tenant, session string) *Session {
+	if session == "" {
+		return nil
+	}
+	key := tenant + "\x00" + session
+	x.mu.Lock()
+	s := x.of[key]
+	x.mu.Unlock()
+	out := &Session{key: key}
+	if s == nil {
+		return out
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out.features, out.last, out.gate = s.features, s.last, s.gate
+	if s.past != nil {
+		out.past = s.past.clone()
+	}
+	return out
 }
 
 // Forget drops the sessions that were idle for 24 hours at that time, in microseconds since the epoch.
@@ -221,10 +262,18 @@ func (s *Session) settle(t *Ticket, succeeded bool) {
 func (s *Session) doubt(t *Ticket) {
 	for _, u := range t.plan.updates {
 		if i := slices.Index(s.features, t.features[u.feature]); i >= 0 {
-			if s.past.Doubt == nil {
-				s.past.Doubt = make([]bool, len(s.features))
+			s.past.doubt(i, len(s.features))
+			if s.settled != nil {
+				s.settled.doubt(i, len(s.features)) // a later failure goes back to it
 			}
-			s.past.Doubt[i] = true
 		}
 	}
+}
+
+// doubt marks a feature of a history of so many.
+func (h *History) doubt(feature, features int) {
+	if h.Doubt == nil {
+		h.Doubt = make([]bool, features)
+	}
+	h.Doubt[feature] = true
 }

@@ -16,6 +16,7 @@ type passage struct {
 	scratch *decide.Scratch
 	request *Request
 	id      string
+	began   time.Time
 	unit    *Unit
 	call    *aegis.Call
 	ruling  decide.Ruling
@@ -46,8 +47,8 @@ func (p *passage) decide(ctx context.Context) {
 	p.unit = st.unit(p.call.Tenant)
 	if r.Deny != aegis.NoCode {
 		p.refuse(r.Deny, r.Why)
-		// Nothing blocks where the server is in shadow; who calls is no matter of mode.
-		p.open = s.opt.Mode == aegis.Shadow && r.Deny != aegis.TokenInvalid && r.Deny != aegis.TenantMismatch
+		// Nothing blocks where the server is in shadow; who calls, and what nobody can read, is no matter of mode.
+		p.open = s.opt.Mode == aegis.Shadow && r.Deny != aegis.TokenInvalid && r.Deny != aegis.TenantMismatch && r.Deny != aegis.Malformed
 		return
 	}
 	if p.unit == nil {
@@ -63,6 +64,9 @@ func (p *passage) decide(ctx context.Context) {
 	ruling, err := gate.Rule(p.scratch, plan, p.call)
 	if err != nil {
 		s.opt.Log.Error("a call could not be decided", "decision", p.id, "error", err)
+		if store := (*decide.StoreError)(nil); !errors.As(err, &store) {
+			plan = nil // the evaluators failed: no entry's on_failure is about that
+		}
 		p.failed(plan, aegis.StoreUnavailable, "what decisions need could not be read or written")
 		return
 	}
@@ -71,12 +75,11 @@ func (p *passage) decide(ctx context.Context) {
 		p.fail(aegis.ExpiredPolicy, "the policies are stale: their bundle expired, or was signed too long ago")
 		return
 	}
-	if err := ctx.Err(); err != nil {
-		p.fail(aegis.Deadline, "the caller did not wait for the decision")
-		return
-	}
 	if ruling.Passes {
 		p.forward(plan)
+	}
+	if p.ruling.Passes && (ctx.Err() != nil || time.Since(p.began) > s.opt.Deadline) {
+		p.failedAfter(aegis.Deadline, "the decision took too long, or the caller did not wait for it")
 	}
 }
 
@@ -134,12 +137,23 @@ func (p *passage) fail(code aegis.Code, message string) {
 	if p.ruling.Ticket != nil {
 		p.ruling.Ticket.Release()
 	}
-	plan, passed := p.plan(), p.ruling.Passes
-	p.ruling = decide.Ruling{}
+	p.ruling, p.results, p.open = decide.Ruling{}, nil, false
 	p.refuse(code, message)
-	if code == aegis.AuditUnavailable && passed {
-		p.failed(plan, code, message)
+}
+
+// failedAfter is fail where the gate failed after its ruling. A call that goes ahead all the same goes as it was ruled:
+// charged, remembered, and with the arguments that were sanitized.
+func (p *passage) failedAfter(code aegis.Code, message string) {
+	if p.open {
+		p.refuse(code, message)
+		return
 	}
+	if p.ruling.Passes {
+		if p.failed(p.plan(), code, message); p.open {
+			return
+		}
+	}
+	p.fail(code, message)
 }
 
 // failed answers for a gate that failed: reads whose entries say on_failure: open go ahead, and are recorded as such.
@@ -147,8 +161,8 @@ func (p *passage) fail(code aegis.Code, message string) {
 func (p *passage) failed(plan *decide.Plan, code aegis.Code, message string) {
 	p.refuse(code, message)
 	reads := plan != nil && plan.Effect == aegis.Read && p.call.Effect != aegis.Write
-	// What would have to be sanitized must not go ahead as it came.
-	sanitizes := plan != nil && len(plan.Sanitizers)+len(plan.Results) > 0
+	// What would have to be sanitized must not go ahead as it came, and without a ruling nobody knows how it would go.
+	sanitizes := p.ruling.Verdict == nil && plan != nil && len(plan.Sanitizers)+len(plan.Results) > 0
 	p.open = reads && !sanitizes && plan.FailsOpen() || p.service.opt.Mode == aegis.Shadow
 }
 
@@ -167,8 +181,8 @@ func (p *passage) answer() *Answer {
 	if p.code == aegis.NoCode {
 		a.Decision = p.unit.gate.Decision(p.call, p.ruling)
 		a.Outcome, a.Passes, a.Results = p.ruling.Verdict.Outcome, p.ruling.Passes, p.results
-		if a.Passes && p.ruling.Args.Kind() == aegis.Object {
-			a.Args = append([]byte(nil), p.ruling.Args.Text()...)
+		if a.Passes {
+			a.Args = p.forwarded()
 		}
 		if a.Decision.Args != nil {
 			// The text belongs to the scratch.
@@ -187,9 +201,13 @@ func (p *passage) answer() *Answer {
 		d.PolicyVersion = p.unit.set.Version
 	}
 	if p.open {
-		a.Passes, d.Enforced = true, false
+		a.Passes, a.Args, a.Results, d.Enforced = true, p.forwarded(), p.results, false
 		if p.service.opt.Mode != aegis.Shadow {
 			outcome = aegis.Allow
+			if a.Args != nil {
+				text := aegis.RawJSON(a.Args)
+				outcome, d.Enforced, d.Args = aegis.Sanitize, true, &text
+			}
 			d.Reasons = append(d.Reasons, aegis.Reason{Code: aegis.FailedOpen, Message: "let through: the entry reads and says on_failure: open"})
 		}
 	}
@@ -197,6 +215,14 @@ func (p *passage) answer() *Answer {
 	d.WouldBlock = !d.Enforced && outcome >= aegis.Deny
 	a.Outcome, a.Decision = outcome, d
 	return a
+}
+
+// forwarded returns the arguments to forward instead of the call's own; nil where they go as they came.
+func (p *passage) forwarded() []byte {
+	if p.ruling.Args.Kind() != aegis.Object {
+		return nil
+	}
+	return append([]byte(nil), p.ruling.Args.Text()...) // that belongs to the scratch
 }
 
 // record makes the record of an answer.

@@ -152,14 +152,13 @@ func (s *Service) Decide(ctx context.Context, r *Request) *Answer {
 	}
 	began := time.Now()
 	scratch := s.scratch.Get().(*decide.Scratch)
-	defer s.scratch.Put(scratch)
-	p := &passage{service: s, scratch: scratch, request: r, id: newID()}
+	p := &passage{service: s, scratch: scratch, request: r, id: newID(), began: began}
 	p.decide(ctx)
 	a := p.answer()
 	rec := p.record(a)
 	if err := s.keep(ctx, rec); err != nil {
 		s.opt.Log.Error("a decision could not be recorded", "decision", p.id, "error", err)
-		p.fail(aegis.AuditUnavailable, "the decision could not be recorded")
+		p.failedAfter(aegis.AuditUnavailable, "the decision could not be recorded")
 		a = p.answer()
 		rec = p.record(a)
 	}
@@ -174,6 +173,7 @@ func (s *Service) Decide(ctx context.Context, r *Request) *Answer {
 	for _, o := range s.opt.Observers {
 		o.Observe(ctx, rec)
 	}
+	s.scratch.Put(scratch) // not deferred: after a panic nobody knows what it holds
 	return a
 }
 

@@ -103,6 +103,9 @@ func (s *Service) InstallIf(sources []Source, last func() error) error {
 		}
 		next.units = append(next.units, u)
 	}
+	if err := bounded(next.units); err != nil {
+		return err
+	}
 	if err := last(); err != nil {
 		return err
 	}
@@ -110,6 +113,27 @@ func (s *Service) InstallIf(sources []Source, last func() error) error {
 	for _, u := range next.units {
 		s.opt.Log.Info("policies in force", "source", u.Name, "policy_version", u.set.Version, "serial", u.Serial,
 			"tenants", strings.Join(u.Tenants(), ","))
+	}
+	return nil
+}
+
+// ErrGuardrailElsewhere is the error of Install for a guardrail that bounds a tenant whose policies come from a source that
+// does not have it: calls are judged by one source, so that it would bind nobody there.
+var ErrGuardrailElsewhere = errors.New("a guardrail is missing beside the policies that it bounds")
+
+// bounded looks for guardrails that other sources' policies would escape from.
+func bounded(units []*Unit) error {
+	for _, u := range units {
+		for _, g := range u.set.Guardrails {
+			for _, other := range units {
+				same := func(o *policy.Guardrail) bool { return o.ID == g.ID }
+				bounds := func(tenant string) bool { return g.Tenant == "*" || g.Tenant == tenant }
+				if other == u || !slices.ContainsFunc(other.Tenants(), bounds) || slices.ContainsFunc(other.set.Guardrails, same) {
+					continue
+				}
+				return fmt.Errorf("%w: %s of %s bounds tenants of %s too; compile both with it", ErrGuardrailElsewhere, g.ID, u.Name, other.Name)
+			}
+		}
 	}
 	return nil
 }
