@@ -47,8 +47,8 @@ func (p *passage) decide(ctx context.Context) {
 	p.unit = st.unit(p.call.Tenant)
 	if r.Deny != aegis.NoCode {
 		p.refuse(r.Deny, r.Why)
-		// Nothing blocks where the server is in shadow; who calls, and what nobody can read, is no matter of mode.
-		p.open = s.opt.Mode == aegis.Shadow && r.Deny != aegis.TokenInvalid && r.Deny != aegis.TenantMismatch && r.Deny != aegis.Malformed
+		// Nothing blocks where the server is in shadow; who calls is no matter of mode.
+		p.open = s.opt.Mode == aegis.Shadow && r.Deny != aegis.TokenInvalid && r.Deny != aegis.TenantMismatch
 		return
 	}
 	if p.unit == nil {
