@@ -248,7 +248,15 @@ func TestFreeze(t *testing.T) {
 // TestSwapWhileLoading changes the file all the time while it is verified and loaded, to one that nobody signed: nothing of
 // that is ever in force.
 func TestSwapWhileLoading(t *testing.T) {
-	_, good, previous, key, retired := sign.LiveRecipes(t, liveArchive)
+	_, good, _, key, retired := sign.LiveRecipes(t, liveArchive)
+	archive, err := liveArchive(t, "acme", 8, "e").Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := sign.Sign(archive, sign.Order{Keys: []*sign.PrivateKey{key}, At: sign.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
 	unsigned, err := liveArchive(t, "acme", 99, "d").Bytes()
 	if err != nil {
 		t.Fatal(err)
@@ -259,19 +267,19 @@ func TestSwapWhileLoading(t *testing.T) {
 	if err := l.keeper.Begin(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	version := l.Units()[0].Set.Version
+	versions := map[string]bool{l.Units()[0].Set.Version: true, other.Verified.PolicyVersion: true}
 	var stop atomic.Bool
 	var swapped sync.WaitGroup
 	swapped.Go(func() {
 		// In place, too, so that a file that is open changes under its reader.
 		for i := 0; !stop.Load(); i++ {
-			os.WriteFile(path, [][]byte{good, unsigned, previous}[i%3], 0o600)
+			os.WriteFile(path, [][]byte{good, unsigned, other.Archive, unsigned}[i%4], 0o600)
 		}
 	})
 	var refused int
 	for range 1000 {
 		refused += len(l.keeper.Refresh(context.Background(), true))
-		if u := l.Units()[0]; u.Set.Version != version || !u.Signed || u.Serial != 8 {
+		if u := l.Units()[0]; !versions[u.Set.Version] || !u.Signed || u.Serial != 8 {
 			t.Fatalf("in force: %s, serial %d", u.Set.Version, u.Serial)
 		}
 	}

@@ -132,10 +132,13 @@ func (s *running) get(path string) (int, string) {
 	return res.StatusCode, string(body)
 }
 
-// until waits for a condition; the test's own time limit is the only one.
-func until(what func() bool) {
-	for !what() {
-		time.Sleep(2 * time.Millisecond)
+// until waits for a condition, and gives up after a minute.
+func until(t *testing.T, what func() bool) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); !what(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("what was waited for did not come")
+		}
 	}
 }
 
@@ -234,11 +237,11 @@ func TestServeReload(t *testing.T) {
 	for i := 1; i < len(paths); i++ {
 		put(t, paths[i], live)
 		s.signal(syscall.SIGHUP)
-		until(func() bool { n, _ := serial(); return n == int64(i+1) || t.Failed() })
+		until(t, func() bool { n, _ := serial(); return n == int64(i+1) || t.Failed() })
 		put(t, paths[i-1], live) // a rollback
 		s.signal(syscall.SIGHUP)
-		until(func() bool { _, code := serial(); return code == "rolled_back" || t.Failed() })
-		until(func() bool { return calls.Load() > int64(i)*300 || t.Failed() })
+		until(t, func() bool { _, code := serial(); return code == "rolled_back" || t.Failed() })
+		until(t, func() bool { return calls.Load() > int64(i)*300 || t.Failed() })
 	}
 	stop.Store(true)
 	wait.Wait()
@@ -285,8 +288,8 @@ func TestServeDrain(t *testing.T) {
 	}
 	c := s.hold()
 	s.signal(syscall.SIGTERM)
-	until(func() bool { code, _ := s.get("/readyz"); return code == 503 })
-	until(func() bool {
+	until(t, func() bool { code, _ := s.get("/readyz"); return code == 503 })
+	until(t, func() bool {
 		n, err := net.Dial("tcp", strings.TrimPrefix(s.data, "http://"))
 		if err == nil {
 			n.Close()
@@ -308,7 +311,7 @@ func TestServeDrain(t *testing.T) {
 	s = startServe(t, bin, "--bundle", paths[0], "--key", key, "--drain-grace", "1h")
 	defer s.hold().Close()
 	s.signal(syscall.SIGTERM)
-	until(func() bool { code, _ := s.get("/readyz"); return code == 503 })
+	until(t, func() bool { code, _ := s.get("/readyz"); return code == 503 })
 	s.signal(syscall.SIGTERM)
 	if err := <-s.ended; err == nil {
 		t.Error("a second signal is a kill, and the server says that all is well")
@@ -325,7 +328,7 @@ func TestServeBusy(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	c.Close()
-	until(func() bool { _, err := s.ask(http.DefaultClient); return err == nil })
+	until(t, func() bool { _, err := s.ask(http.DefaultClient); return err == nil })
 }
 
 // TestServeUnix: on a Unix socket, and the printed command works when it is pasted.

@@ -137,14 +137,14 @@ func TestServeMTLS(t *testing.T) {
 	if err := os.WriteFile(a.file("server.crt"), []byte("nothing"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	until(func() bool {
+	until(t, func() bool {
 		if _, err := s.ask(a.client("client")); err != nil {
 			t.Fatal(err)
 		}
 		return strings.Contains(s.stderr(), "the old ones stay in force")
 	})
 	serial := a.issue("server")
-	until(func() bool {
+	until(t, func() bool {
 		c, err := tls.Dial("tcp", strings.TrimPrefix(s.data, "https://"), client.Transport.(*http.Transport).TLSClientConfig)
 		if err != nil {
 			t.Fatal(err)
