@@ -168,7 +168,7 @@ func (b *behind) run(path, config, admin string) {
 			b.t.Logf("envoy: %s", b.said())
 		}
 	})
-	until(func() bool {
+	until(b.t, func() bool {
 		select {
 		case err := <-ended:
 			b.t.Fatalf("envoy ended: %v\n%s", err, b.said())
@@ -194,7 +194,7 @@ func (b *behind) serve(args ...string) *running {
 	b.t.Helper()
 	s := startServe(b.t, aegisctlBinary(b.t), append([]string{"--bundle", b.policies, "--insecure-unsigned", "--auth", "none", "--tenant", "acme",
 		"--grpc-listen", "unix:" + b.socket}, args...)...)
-	until(func() bool { return b.do("GET", "/v1/payments", "").status == http.StatusOK })
+	until(b.t, func() bool { return b.do("GET", "/v1/payments", "").status == http.StatusOK })
 	b.api.take()
 	return s
 }
@@ -401,7 +401,7 @@ func (b *behind) results() {
 func (b *behind) killed(s *running) {
 	s.signal(syscall.SIGKILL)
 	<-s.ended
-	until(func() bool { return b.do("GET", "/v1/payments", "").status == 503 })
+	until(b.t, func() bool { return b.do("GET", "/v1/payments", "").status == 503 })
 	b.refused("a write", b.do("POST", "/v1/payments", payment), 503, "")
 	b.refused("a body to be rewritten", b.do("POST", "/v1/messages", `{"to": "ops"}`), 503, "")
 	b.refused("a result to be redacted", b.do("GET", "/v1/people/7", ""), 503, "")
@@ -411,7 +411,7 @@ func (b *behind) killed(s *running) {
 	if got.Header.Get("x-aegis-agent") != "" || got.Header.Get("x-aegis-token") != "" || got.Header.Get("x-envoy-auth-failure-mode-allowed") != "true" {
 		b.t.Errorf("the API got %v", got.Header)
 	}
-	until(func() bool { return strings.Contains(b.said(), `"failed_open":"true"`) })
+	until(b.t, func() bool { return strings.Contains(b.said(), `"failed_open":"true"`) })
 }
 
 // drained: what was decided ends as it was decided, and what was not goes nowhere.
@@ -419,9 +419,9 @@ func (b *behind) drained() {
 	s := b.serve("--drain-grace", "20s")
 	result := make(chan answer, 1)
 	go func() { result <- b.do("GET", "/v1/people/slow", "") }()
-	until(func() bool { b.api.mu.Lock(); defer b.api.mu.Unlock(); return len(b.api.got) > 0 })
+	until(b.t, func() bool { b.api.mu.Lock(); defer b.api.mu.Unlock(); return len(b.api.got) > 0 })
 	s.signal(syscall.SIGTERM)
-	until(func() bool { status, _ := s.get("/readyz"); return status != 200 })
+	until(b.t, func() bool { status, _ := s.get("/readyz"); return status != 200 })
 	close(b.api.slow)
 	if a := <-result; a.status != 200 || a.body != `{"email": "[EMAIL]"}` {
 		b.t.Errorf("a result while the server drained: %d %s", a.status, a.body)
