@@ -14,7 +14,7 @@ OPA_WASM := @open-policy-agent/opa-wasm@1.10.0
 STOCK := AEGIS_OPA=$(CURDIR)/.cache/opa AEGIS_COSIGN=$(CURDIR)/.cache/cosign AEGIS_OPA_WASM=$(CURDIR)/.cache/npm AEGIS_COLLECTOR=$(CURDIR)/.cache/collector \
   AEGIS_ENVOY=$(CURDIR)/.cache/envoy
 
-.PHONY: build test lint fuzz bench bench-scale demo examples clean
+.PHONY: build test lint fuzz bench bench-serve bench-scale demo examples clean
 
 build:
 	$(GO) build -trimpath -o $(BIN)/aegisctl ./cmd/aegisctl
@@ -66,6 +66,18 @@ fuzz: $(VENV)/ready .cache/opa .cache/cosign .cache/npm/ready .cache/collector
 
 bench: build $(VENV)/ready
 	AEGIS_PYTHON=$(PYTHON) AEGIS_BENCH=1 $(GO) test -timeout 60m -count=1 -run '^TestFigures' -v ./cmd/aegisctl
+
+# The server under load, beside a stock OPA and Cerbos, in about six minutes; BENCH_SERVE=-quick takes one, BENCH_SERVE='-memory 10m'
+# watches memory. The machine should have nothing else to do.
+CERBOS := @cerbos/cerbos-linux-x64@0.55.0
+.cache/npm/cerbos: Makefile
+	npm install --prefix .cache/npm --no-audit --no-fund --silent --no-save $(CERBOS)
+	touch $@
+
+bench-serve: build .cache/opa .cache/npm/cerbos
+	$(GO) build -trimpath -o $(BIN)/bench-serve ./bench/serve
+	AEGIS_OPA=$(CURDIR)/.cache/opa AEGIS_CERBOS=$(CURDIR)/.cache/npm/node_modules/@cerbos/cerbos-linux-x64/cerbos-linux-x64 \
+	  $(BIN)/bench-serve -aegisctl $(BIN)/aegisctl $(BENCH_SERVE)
 
 # Time and memory up to 50 million rows (needs 5 GB of disk and a quarter of an hour).
 bench-scale:

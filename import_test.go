@@ -41,6 +41,7 @@ func TestArrows(t *testing.T) {
 		"serve/openapi": {"serve"},
 		"cmd/aegisctl": {"", "bundle", "capture", "compile", "decide", "draft", "examples", "lint", "lint/suite", "policy", "route", "sign", "simulate",
 			"serve", "source", "serve/admin", "serve/authzen", "serve/envoy", "serve/native", "serve/openapi", "serve/telemetry"},
+		"bench/serve":   {}, // it drives programs
 		"examples":      {}, // its tests stand on simulate
 		"examples/make": {"", "capture"},
 
