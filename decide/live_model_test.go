@@ -64,13 +64,12 @@ type modelCall struct {
 }
 
 type modelSession struct {
-	calls     []*modelCall
-	gate      int
-	watched   bool
-	last      int64
-	taint     bool // the feature is in doubt
-	sum       bool
-	beganWith int
+	calls   []*modelCall
+	gate    int
+	watched bool
+	last    int64
+	taint   bool // the feature is in doubt
+	sum     bool
 }
 
 type liveModel struct {

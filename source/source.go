@@ -121,7 +121,6 @@ type kept struct {
 	next    []*Loaded
 	nextTag string
 	err     error
-	stale   bool
 }
 
 // New makes a keeper. Nothing is fetched yet.

@@ -2,7 +2,7 @@ package envoy
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"strings"
 
 	core "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -61,7 +61,7 @@ func (a *asked) check(ctx context.Context, in *auth.CheckRequest) {
 	a.req.Header, a.req.Body = fields, h.GetRawBody()
 	if text := h.GetBody(); text != "" {
 		if len(a.req.Body) > 0 {
-			a.unclear = fmt.Errorf("Envoy sends two bodies")
+			a.unclear = errors.New("the proxy sends two bodies")
 		}
 		a.req.Body = []byte(text)
 	}

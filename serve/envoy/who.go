@@ -61,7 +61,7 @@ func readSaid(ctx context.Context, extensions map[string]string) (s said) {
 	for key, to := range map[string]*string{sayTenant: &s.tenant, sayAgent: &s.agent, sayRegion: &s.region, saySessionHeader: &s.sessionHeader} {
 		v := md.Get(key)
 		if len(v) > 1 {
-			s.bad = fmt.Errorf("Envoy sends %s twice", key)
+			s.bad = fmt.Errorf("the proxy sends %s twice", key)
 		}
 		if len(v) == 1 {
 			*to = v[0]
