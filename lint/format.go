@@ -341,10 +341,11 @@ func WriteRules(w io.Writer) error {
 		Fixable  bool           `json:"fixable"`
 		Schema   bool           `json:"needs_schema"`
 		Traffic  bool           `json:"needs_traffic"`
+		OptIn    bool           `json:"opt_in"`
 	}
 	var out []rule
 	for _, r := range rules {
-		out = append(out, rule{r.ID, r.Name, r.Severity, r.Summary, r.Doc, r.Fixable, r.NeedsSchema, r.NeedsTraffic})
+		out = append(out, rule{r.ID, r.Name, r.Severity, r.Summary, r.Doc, r.Fixable, r.NeedsSchema, r.NeedsTraffic, r.OptIn})
 	}
 	return writeJSON(w, out)
 }

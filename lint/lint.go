@@ -35,6 +35,7 @@ type Rule struct {
 
 	NeedsSchema  bool // it says nothing without Options.Schema
 	NeedsTraffic bool // likewise Options.Traffic
+	OptIn        bool // it runs only where it is asked for: by its id or name in Options.Enable, or an option of its own
 
 	check func(*pass)
 }
@@ -46,11 +47,14 @@ type Options struct {
 	Schema  *Schema   // of the tools; nil: rules that need one say nothing
 	Traffic *Traffic  // that was captured; nil: rules that need it say nothing
 	Now     time.Time // rules about dates compare with it; zero: they say nothing
+
+	Undecided bool // also list the conditions that are beyond reasoning (AEG055)
 }
 
 func (o Options) runs(r *Rule) bool {
 	has := func(names []string) bool { return slices.Contains(names, r.ID) || slices.Contains(names, r.Name) }
-	return (o.Enable == nil || has(o.Enable)) && !has(o.Disable)
+	asked := o.Enable == nil && !r.OptIn || has(o.Enable) || r == undecided && o.Undecided
+	return asked && !has(o.Disable)
 }
 
 // Rules returns all rules, by id.

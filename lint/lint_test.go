@@ -114,6 +114,7 @@ func lintFiles(t *testing.T, paths ...string) []aegis.Finding {
 func optionsBeside(t *testing.T, dir string) (opt Options) {
 	t.Helper()
 	opt.Now = now
+	opt.Undecided = filepath.Base(dir) == filepath.Base(dirOf(undecided))
 	if text, err := os.ReadFile(filepath.Join(dir, "schema.json")); err == nil {
 		opt.Schema = new(Schema)
 		if err := opt.Schema.Add("", text); err != nil {

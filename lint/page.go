@@ -18,6 +18,9 @@ func (r Rule) Page(avoid, prefer string) string {
 	default:
 		b.WriteString("Not fixable: only its author knows what was meant.")
 	}
+	if r.OptIn {
+		fmt.Fprintf(&b, " It runs with `--%s` only.", r.Name)
+	}
 	if r.NeedsSchema {
 		b.WriteString(" It needs `--schema`.")
 	}

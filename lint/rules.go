@@ -12,6 +12,7 @@ var deeperRules = []*Rule{
 	deniesEverything,
 	redundantCondition,
 	redundantEntry,
+	undecided,
 	schemaUnknownTool,
 	schemaUnknownArgument,
 	schemaWrongType,

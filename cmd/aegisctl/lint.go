@@ -61,6 +61,7 @@ A comment silences a finding on its line, or alone on the line above it, and say
 	f := c.Flags()
 	f.StringSliceVar(&r.opt.Enable, "enable", nil, "run these rules only, by id or name")
 	f.StringSliceVar(&r.opt.Disable, "disable", nil, "do not run these rules, by id or name")
+	f.BoolVar(&r.opt.Undecided, "undecided", false, "also list, as infos, the conditions that lint cannot decide")
 	f.BoolVar(&r.fix, "fix", false, "remove what can be removed safely, and report the rest")
 	f.BoolVar(&r.diff, "diff", false, "with --fix: show what would be removed, and write nothing")
 	f.BoolVar(&r.rules, "rules", false, "list the rules")
@@ -202,6 +203,9 @@ func (a *app) listRules() error {
 		}
 		if r.NeedsSchema {
 			notes = append(notes, "needs --schema")
+		}
+		if r.OptIn {
+			notes = append(notes, "opt-in")
 		}
 		if r.NeedsTraffic {
 			notes = append(notes, "needs --traffic")
