@@ -30,8 +30,8 @@ func newTarget(name, addr, path, headers string, body []byte) target {
 type result struct {
 	sent    int64
 	errors  int64
-	last    time.Time     // of the answers
-	elapsed time.Duration // to the last answer: a server that falls behind takes longer
+	last    time.Time               // of the answers
+	elapsed time.Duration           // to the last answer: a server that falls behind takes longer
 	latency *hdrhistogram.Histogram // in microseconds
 }
 
