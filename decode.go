@@ -62,8 +62,7 @@ func (c *Call) member(m Value) error {
 		if m.Kind() != String || !ValidName(m.Str()) {
 			return bad(name)
 		}
-		*map[string]*string{"tenant": &c.Tenant, "agent": &c.Agent, "tool": &c.Tool, "region": &c.Region,
-			"approval": &c.Approval}[key] = m.Str()
+		*c.name(key) = m.Str()
 	case "action":
 		if m.Kind() != String || m.Str() != "" && !ValidName(m.Str()) {
 			return bad(name + ", or empty")
@@ -103,6 +102,21 @@ func (c *Call) member(m Value) error {
 			"tool, action, args, chain, session, region, effect, time, approval, dry_run", key)}
 	}
 	return nil
+}
+
+// name returns where a member that is a name goes.
+func (c *Call) name(key string) *string {
+	switch key {
+	case "tenant":
+		return &c.Tenant
+	case "agent":
+		return &c.Agent
+	case "tool":
+		return &c.Tool
+	case "region":
+		return &c.Region
+	}
+	return &c.Approval
 }
 
 // MaxChain is the greatest number of callers in a chain.
