@@ -327,6 +327,18 @@ func (b *behind) bodies() {
 			b.t.Errorf("%s, two lengths: %s; went on: %v", path, line, got)
 		}
 	}
+	// What makes Envoy's question fail would open a route that fails open (CVE-2023-27488).
+	for _, text := range []string{"GET /v1/rates HTTP/1.1\r\nHost: pay.test\r\nx-note: \xff\xfe\r\n\r\n", "GET /v1/rates?\xff HTTP/1.1\r\nHost: pay.test\r\n\r\n",
+		"GET /v1/rates HTTP/1.1\r\nHost: pay.test\xff\r\n\r\n", "GET /v1/rates HTTP/1.1\r\nHost: pay.test\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}x",
+		"GET /v1/x/../rates%2F HTTP/1.1\r\nHost: pay.test\r\n\r\n", "CONNECT pay.test:80 HTTP/1.1\r\nHost: pay.test\r\n\r\n"} {
+		c := b.dial(text)
+		line, _ := bufio.NewReader(c).ReadString('\n')
+		c.Close()
+		if got := b.api.take(); len(got) > 0 || !strings.Contains(line, " 40") {
+			b.t.Errorf("%q: %s; went on: %v", text, line, got)
+		}
+	}
+	b.passed("a read of the open route", b.do("GET", "/v1/rates", ""))
 	b.passed("chunked", b.chunked("/v1/payments", payment))
 }
 

@@ -67,8 +67,10 @@ func New(s *serve.Service, opt Options) *Door {
 	}
 	d := &Door{service: s, opt: opt, health: health.NewServer()}
 	d.asked.New = func() any { return new(asked) }
+	// A message that gRPC refuses is an error to Envoy, which then goes by its failure mode; what is merely over our own limit
+	// must be answered.
 	d.server = grpc.NewServer(
-		grpc.MaxRecvMsgSize(opt.MaxBody+maxHeaderList), grpc.MaxHeaderListSize(maxHeaderList), grpc.MaxConcurrentStreams(maxStreams),
+		grpc.MaxRecvMsgSize(aegis.GreatestBody+maxHeaderList), grpc.MaxHeaderListSize(maxHeaderList), grpc.MaxConcurrentStreams(maxStreams),
 		grpc.NumStreamWorkers(uint32(runtime.GOMAXPROCS(0))),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
 		grpc.UnaryInterceptor(d.guardCall), grpc.StreamInterceptor(d.guardStream))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -65,9 +66,14 @@ func loaded(t testing.TB, files ...string) *policy.Set {
 }
 
 // kept are the decisions of a service, in order.
-type kept struct{ records []serve.Record }
+type kept struct {
+	mu      sync.Mutex
+	records []serve.Record
+}
 
 func (k *kept) Record(_ context.Context, r *serve.Record) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	k.records = append(k.records, *r)
 	return nil
 }
@@ -85,10 +91,15 @@ func open(t testing.TB, so serve.Options, eo envoy.Options, files ...string) *ho
 	if len(files) == 0 {
 		files = []string{rules, routes}
 	}
+	return openSet(t, so, eo, loaded(t, files...))
+}
+
+func openSet(t testing.TB, so serve.Options, eo envoy.Options, set *policy.Set) *house {
+	t.Helper()
 	h := &house{kept: &kept{}}
 	so.Recorders = append(so.Recorders, h.kept)
 	h.service = serve.New(so)
-	if err := h.service.Install([]serve.Source{{Name: "test", Set: loaded(t, files...)}}); err != nil {
+	if err := h.service.Install([]serve.Source{{Name: "test", Set: set}}); err != nil {
 		t.Fatal(err)
 	}
 	h.door = envoy.New(h.service, eo)
@@ -117,6 +128,8 @@ func open(t testing.TB, so serve.Options, eo envoy.Options, files ...string) *ho
 
 func (h *house) last(t testing.TB) *serve.Record {
 	t.Helper()
+	h.kept.mu.Lock()
+	defer h.kept.mu.Unlock()
 	if len(h.kept.records) == 0 {
 		t.Fatal("nothing was recorded")
 	}
@@ -236,4 +249,3 @@ func (s *stream) must(m *proc.ProcessingRequest) *proc.ProcessingResponse {
 	}
 	return out
 }
-
