@@ -272,6 +272,14 @@ func (t *Ticket) Empty() bool {
 	return t.features == nil && t.real.Empty() && t.shadow.Empty() && t.copy.Empty()
 }
 
+// Size returns how many bytes of the call's arguments a ticket holds; none where it is nil.
+func (t *Ticket) Size() int {
+	if t == nil {
+		return 0
+	}
+	return len(t.text)
+}
+
 func (t *Ticket) arguments() aegis.Value {
 	if t.text == nil {
 		return aegis.Value{}

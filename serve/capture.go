@@ -23,6 +23,7 @@ type Capture struct {
 	queue   []*captured          // in the order of decisions
 	waiting map[string]*captured // by decision: calls whose outcome may still be reported
 	lost    int64
+	size    int // bytes of the queue's arguments
 	wake    chan struct{}
 	closed  bool
 
@@ -47,9 +48,10 @@ type captured struct {
 	settled bool // nothing more will be known
 }
 
-// Bounds of a capture, in rows: those that wait for outcomes or the disk, and those of one file.
+// Bounds of a capture: rows that wait for outcomes or the disk, the bytes of their arguments, and rows of one file.
 const (
 	maxCaptured     = 200_000
+	maxCapturedSize = 256 << 20
 	maxCapturedFile = 4 << 20
 )
 
@@ -80,10 +82,11 @@ func (c *Capture) Observe(_ context.Context, r *Record) {
 	k := &captured{id: r.ID, at: r.Time, row: rowOf(r), settled: !r.Answer.Passes || r.Settled}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed || len(c.queue) >= maxCaptured {
+	if c.closed || len(c.queue) >= maxCaptured || c.size+len(k.row.Args) > maxCapturedSize {
 		c.lost++
 		return
 	}
+	c.size += len(k.row.Args)
 	c.queue = append(c.queue, k)
 	if !k.settled {
 		c.waiting[r.ID] = k
@@ -137,10 +140,11 @@ func (c *Capture) ready(now time.Time) (rows []capture.Row, closed bool) {
 	n := 0
 	for _, k := range c.queue {
 		// A queue that is half full waits for nobody.
-		if !k.settled && !c.closed && now.Sub(k.at) < c.opt.Wait && len(c.queue)-n < maxCaptured/2 {
+		if !k.settled && !c.closed && now.Sub(k.at) < c.opt.Wait && len(c.queue)-n < maxCaptured/2 && c.size < maxCapturedSize/2 {
 			break
 		}
 		delete(c.waiting, k.id)
+		c.size -= len(k.row.Args)
 		rows = append(rows, k.row)
 		n++
 	}

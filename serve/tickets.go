@@ -9,8 +9,10 @@ import (
 
 // tickets are the calls that went ahead and whose outcome is not known yet.
 type tickets struct {
-	mu sync.Mutex
-	of map[string]waiting
+	mu   sync.Mutex
+	of   map[string]waiting
+	size int // bytes of arguments that the waiting tickets hold
+	most int // bytes
 }
 
 type waiting struct {
@@ -21,11 +23,12 @@ type waiting struct {
 
 // Bounds of waiting for outcomes. What is overdue, or too much, counts as spent and done.
 const (
-	outcomeWithin = 15 * time.Minute
-	maxWaiting    = 1 << 18
+	outcomeWithin  = 15 * time.Minute
+	maxWaiting     = 1 << 18
+	maxWaitingSize = 256 << 20 // bytes
 )
 
-func newTickets() *tickets { return &tickets{of: map[string]waiting{}} }
+func newTickets() *tickets { return &tickets{of: map[string]waiting{}, most: maxWaitingSize} }
 
 // keep notes that a decision waits for its outcome. Where too many wait, the new one counts as done.
 func (t *tickets) keep(id, tenant string, ticket *decide.Ticket, now time.Time) {
@@ -33,8 +36,10 @@ func (t *tickets) keep(id, tenant string, ticket *decide.Ticket, now time.Time) 
 		ticket = nil
 	}
 	t.mu.Lock()
-	full := len(t.of) >= maxWaiting
+	size := ticket.Size()
+	full := len(t.of) >= maxWaiting || t.size+size > t.most && size > 0
 	if !full {
+		t.size += size
 		t.of[id] = waiting{tenant, ticket, now}
 	}
 	t.mu.Unlock()
@@ -52,6 +57,7 @@ func (t *tickets) take(id, tenant string) (*decide.Ticket, bool) {
 		return nil, false
 	}
 	delete(t.of, id)
+	t.size -= w.ticket.Size()
 	return w.ticket, true
 }
 
@@ -65,6 +71,7 @@ func (t *tickets) expire(now time.Time) {
 				over = append(over, w.ticket)
 			}
 			delete(t.of, id)
+			t.size -= w.ticket.Size()
 		}
 	}
 	t.mu.Unlock()

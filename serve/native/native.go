@@ -52,7 +52,10 @@ func (d *Door) outcome(w http.ResponseWriter, _ *http.Request, who serve.Princip
 	}
 	tenant := ""
 	if who.Verified {
-		tenant = who.Tenant
+		if tenant = who.Tenant; tenant == "" {
+			serve.Problem(w, http.StatusNotFound, "unknown_decision", serve.ErrUnknownDecision.Error())
+			return
+		}
 	}
 	switch err := d.service.Outcome(o.id, tenant, o.failed, o.cost); {
 	case errors.Is(err, serve.ErrUnknownDecision):
