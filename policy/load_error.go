@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 )
 
 // Error is one problem of a policy source.
@@ -18,12 +20,22 @@ type Error struct {
 func (e *Error) Error() string {
 	s := e.Msg
 	if p := e.Pos.String(); p != "" {
-		s = p + ": " + s
+		s = oneLine(p) + ": " + s
 	}
 	if e.Hint != "" {
 		s += "\n    hint: " + e.Hint
 	}
 	return s
+}
+
+// oneLine shows the name of a file on one line: whoever adds a file to a directory chooses it, and logs of CI take some
+// lines for commands.
+func oneLine(s string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return s
+	}
+	q := strconv.QuoteToGraphic(s)
+	return strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`)
 }
 
 // Errors is every problem that one load found: sorted by place, each once, MaxErrors at most.

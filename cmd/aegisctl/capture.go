@@ -67,6 +67,9 @@ With --openapi it reads no traffic: it drafts routes, which turn HTTP requests i
 }
 
 func (a *app) importJSONL(ctx context.Context, paths []string, output string, opt capture.ImportOptions) (err error) {
+	if err := notInput("-o", output, paths); err != nil {
+		return err
+	}
 	w, err := capture.Create(output)
 	if err != nil {
 		return err

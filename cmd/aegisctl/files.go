@@ -56,6 +56,20 @@ func openBundle(path string) (*policy.Set, error) {
 	return nil, fmt.Errorf("%s: %w", path, err)
 }
 
+// notInput refuses to write over a file that is read. flag is what names the file to write.
+func notInput(flag, output string, inputs []string) error {
+	out, err := os.Stat(output)
+	if err != nil {
+		return nil
+	}
+	for _, in := range inputs {
+		if st, err := os.Stat(in); err == nil && os.SameFile(st, out) {
+			return fmt.Errorf("%s %s is what is read: name another file", flag, output)
+		}
+	}
+	return nil
+}
+
 func isDir(path string) bool {
 	st, err := os.Stat(path)
 	return err == nil && st.IsDir()
@@ -66,13 +80,25 @@ func writeFile(path string, data []byte) error { return writeFileMode(path, data
 
 // writeFileMode is writeFile for files that not everybody may read. At no moment can more people read it.
 func writeFileMode(path string, data []byte, mode os.FileMode) (err error) {
+	defer func() {
+		// People named that file, and not the one beside it.
+		if at := (*os.PathError)(nil); errors.As(err, &at) {
+			err = fmt.Errorf("writing %s: %w", path, at.Err)
+		} else if at := (*os.LinkError)(nil); errors.As(err, &at) {
+			err = fmt.Errorf("writing %s: %w", path, at.Err)
+		}
+	}()
+	if isDir(path) {
+		return &os.PathError{Path: path, Err: errors.New("it is a directory")}
+	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".aegisctl-*")
 	if err != nil {
 		return err
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, f.Close(), os.Remove(f.Name()))
+			f.Close()
+			os.Remove(f.Name())
 		}
 	}()
 	if _, err = f.Write(data); err != nil {

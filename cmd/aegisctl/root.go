@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -80,7 +81,7 @@ func execute(ctx context.Context, args []string, in io.Reader, out, errOut io.Wr
 		err, code = errors.New("interrupted; nothing was written"), exitInput
 	}
 	if text := err.Error(); text != "" {
-		fmt.Fprintln(errOut, "aegisctl: "+text)
+		fmt.Fprintln(errOut, "aegisctl: "+forPeople(text))
 	}
 	return code
 }
@@ -123,6 +124,27 @@ func (a *app) root() *cobra.Command {
 	return root
 }
 
+// forPeople keeps what a terminal would act on out of text for people: names of files and of captured calls are strangers'
+// choice. Lines stay lines.
+func forPeople(text string) string {
+	if !strings.ContainsFunc(text, hostile) {
+		return text
+	}
+	var b strings.Builder
+	for _, r := range text {
+		if hostile(r) {
+			fmt.Fprintf(&b, "\\u%04x", r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+func hostile(r rune) bool {
+	return r != '\n' && r != '\t' && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r))
+}
+
 // logAt makes the log, of lines of text or json.
 func (a *app) logAt(name, form string) error {
 	var level slog.Level
@@ -161,6 +183,6 @@ func (a *app) color() bool {
 // note tells people something beside the data.
 func (a *app) note(format string, args ...any) {
 	if !a.quiet {
-		fmt.Fprintf(a.err, format+"\n", args...)
+		fmt.Fprintln(a.err, forPeople(fmt.Sprintf(format, args...)))
 	}
 }

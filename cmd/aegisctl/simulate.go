@@ -64,6 +64,11 @@ func (a *app) simulateCmd() *cobra.Command {
 			if opt.Traffic, err = expand(args); err != nil {
 				return err
 			}
+			for flag, path := range map[string]string{"--decisions": opt.Decisions, "-o": output, "--sarif": sarif} {
+				if err := notInput(flag, path, opt.Traffic); err != nil {
+					return err
+				}
+			}
 			opt.Engine, opt.Held = decide.EngineKind(engine), decide.Held(held)
 			if err := simulateFlags(&opt, mode); err != nil {
 				return err
