@@ -50,7 +50,7 @@ $(VENV)/ready: Makefile
 
 test: $(VENV)/ready .cache/opa .cache/cosign .cache/npm/ready .cache/collector .cache/envoy
 	$(STOCK) AEGIS_PYTHON=$(PYTHON) $(GO) test -timeout 25m ./...
-	AEGIS_PYTHON=$(PYTHON) $(GO) test -timeout 15m -race -short ./limit ./decide ./simulate ./capture
+	AEGIS_PYTHON=$(PYTHON) $(GO) test -timeout 15m -race -short ./limit ./decide ./simulate ./capture ./serve ./source
 
 lint:
 	$(GO) run $(STATICCHECK) ./...
