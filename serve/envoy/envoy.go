@@ -11,7 +11,6 @@ import (
 	"context"
 	"log/slog"
 	"net"
-	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -71,7 +70,6 @@ func New(s *serve.Service, opt Options) *Door {
 	// must be answered.
 	d.server = grpc.NewServer(
 		grpc.MaxRecvMsgSize(aegis.GreatestBody+maxHeaderList), grpc.MaxHeaderListSize(maxHeaderList), grpc.MaxConcurrentStreams(maxStreams),
-		grpc.NumStreamWorkers(uint32(runtime.GOMAXPROCS(0))),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
 		grpc.UnaryInterceptor(d.guardCall), grpc.StreamInterceptor(d.guardStream))
 	auth.RegisterAuthorizationServer(d.server, d)

@@ -58,8 +58,12 @@ type said struct {
 
 func readSaid(ctx context.Context, extensions map[string]string) (s said) {
 	md, _ := metadata.FromIncomingContext(ctx)
-	for key, to := range map[string]*string{sayTenant: &s.tenant, sayAgent: &s.agent, sayRegion: &s.region, saySessionHeader: &s.sessionHeader} {
-		v := md.Get(key)
+	for _, x := range [...]struct {
+		key string
+		to  *string
+	}{{sayTenant, &s.tenant}, {sayAgent, &s.agent}, {sayRegion, &s.region}, {saySessionHeader, &s.sessionHeader}} {
+		key, to := x.key, x.to
+		v := md[key] // in lower case, as gRPC has them
 		if len(v) > 1 {
 			s.bad = fmt.Errorf("the proxy sends %s twice", key)
 		}
