@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"slices"
 	"strings"
+
+	"github.com/aegisctl/aegis"
 )
 
 // StringColumn is a column of text as indexes into a dictionary.
@@ -78,6 +80,43 @@ func (b *Batch) Args(i int) []byte {
 		return nil
 	}
 	return b.ArgsData[b.ArgsStart[i]:b.ArgsEnd[i]:b.ArgsEnd[i]]
+}
+
+// Callers returns the chain of row i, outermost first; none where it states none: then the user called.
+func (b *Batch) Callers(i int) []string {
+	if k := b.Chain.Index[i]; k >= 0 {
+		return b.Chain.Dict[k]
+	}
+	return nil
+}
+
+// Call makes c the call of row i, but for its tenant, agent, tool and action, which the caller knows by now. args are its
+// arguments as they were parsed. What the capture does not hold is noted as lacking. The call shares the batch's memory.
+func (b *Batch) Call(i int, args aegis.Value, c *aegis.Call) {
+	*c = aegis.Call{Chain: b.Callers(i), Session: b.Session.At(i), Region: b.Region.At(i), Lacks: aegis.LacksClaims}
+	if c.Session == "" {
+		c.Lacks |= aegis.LacksSession
+	}
+	if c.Region == "" {
+		c.Lacks |= aegis.LacksRegion
+	}
+	if b.TimeNull[i] {
+		c.Lacks |= aegis.LacksTime
+	} else {
+		c.Time, c.HasTime = b.Time[i], true
+	}
+	if !b.CostNull[i] {
+		c.Cost, c.HasCost = b.Cost[i], true
+	}
+	c.Effect, _ = aegis.ParseEffect(b.Effect.At(i))
+	switch b.Coverage[i] {
+	case CoverageRedacted:
+		c.Lacks |= aegis.LacksRedacted
+	case CoverageAbsent:
+		c.Lacks |= aegis.LacksArgs
+	default:
+		c.Args = args
+	}
 }
 
 // Label returns the label key of every row, -1 where a row lacks it. It needs ColLabels.

@@ -66,10 +66,8 @@ func (l *live) call(line string) string {
 		out += " " + h.Code.String()
 	}
 	out += " " + r.Mode.String()
-	for is, word := range map[bool]string{r.Passes: "passes"} {
-		if is {
-			out += " " + word
-		}
+	if r.Passes {
+		out += " passes"
 	}
 	if r.Enforced {
 		out += " enforced"
@@ -147,11 +145,11 @@ mode: shadow
 limits: [{calls: 2/day}]
 allowed_tools: [{name: pay}]
 `)
-	enforced := loadText(t, strings.ReplaceAll(`
+	enforced := loadText(t, `
 agent: a
 limits: [{calls: 2/day}]
 allowed_tools: [{name: pay}]
-`, "\t", ""))
+`)
 	l := newLive(t, shadowed, Options{})
 	l.each(
 		`a pay s {} dry`, "allow dry-run passes",

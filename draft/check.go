@@ -188,31 +188,11 @@ func (j *judge) call(r *row) error {
 	return nil
 }
 
-// judged makes the call that the gate judges. What the capture does not hold is noted as lacking.
+// judged makes the call that the gate judges.
 func (r *row) judged(args aegis.Value) *aegis.Call {
-	b, i := r.batch, r.i
-	c := &aegis.Call{Tenant: r.tenant, Agent: r.agent, Tool: r.tool, Action: r.action, Chain: r.chain(), Session: r.text,
-		Region: b.Region.At(i), Lacks: aegis.LacksClaims}
-	if c.Session == "" {
-		c.Lacks |= aegis.LacksSession
-	}
-	if c.Region == "" {
-		c.Lacks |= aegis.LacksRegion
-	}
-	if b.TimeNull[i] {
-		c.Lacks |= aegis.LacksTime
-	} else {
-		c.Time, c.HasTime = b.Time[i], true
-	}
-	c.Effect, _ = aegis.ParseEffect(b.Effect.At(i))
-	switch b.Coverage[i] {
-	case capture.CoverageRedacted:
-		c.Lacks |= aegis.LacksRedacted
-	case capture.CoverageAbsent:
-		c.Lacks |= aegis.LacksArgs
-	default:
-		c.Args = args
-	}
+	c := new(aegis.Call)
+	r.batch.Call(r.i, args, c)
+	c.Tenant, c.Agent, c.Tool, c.Action = r.tenant, r.agent, r.tool, r.action
 	return c
 }
 

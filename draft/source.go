@@ -82,12 +82,7 @@ func (r *row) caller() string {
 	return "user"
 }
 
-func (r *row) chain() []string {
-	if x := r.batch.Chain.Index[r.i]; x >= 0 {
-		return r.batch.Chain.Dict[x]
-	}
-	return nil
-}
+func (r *row) chain() []string { return r.batch.Callers(r.i) }
 
 // parse reads the arguments. It is false where they are no call's: such calls no policy lets through.
 func (r *row) parse(doc *aegis.Doc) bool {

@@ -38,14 +38,6 @@ type batch struct {
 // spooled is the file of a batch whose rows come from several places and were noted before.
 const spooled = -1
 
-// chain returns the callers of row i; none where it states none: then the user called.
-func (b *batch) chain(i int) []string {
-	if k := b.Chain.Index[i]; k >= 0 {
-		return b.Chain.Dict[k]
-	}
-	return nil
-}
-
 // minute returns the minute of row i's time since the epoch, 0 where it has none (or one before the epoch).
 func (b *batch) minute(i int) uint32 {
 	if b.TimeNull[i] || b.Time[i] < 0 {
@@ -229,34 +221,10 @@ func (b *batch) parse(i int, doc *aegis.Doc, shapes *aegis.Shapes) (bad bool) {
 	return doc.ParseLike(text, aegis.MaxBody, shapes) != nil || doc.Root().Kind() != aegis.Object
 }
 
-// fill makes the call of row i. What the capture does not hold is noted as lacking.
+// fill makes the call of row i.
 func (l *lane) fill(c *aegis.Call, e *resolved, i int, doc *aegis.Doc) {
-	b := l.batch
-	*c = aegis.Call{Tenant: e.combo.tenant, Agent: e.combo.agent, Tool: e.combo.tool, Action: e.combo.action,
-		Chain: b.chain(i), Session: b.Session.At(i), Region: b.Region.At(i), Lacks: aegis.LacksClaims}
-	if c.Session == "" {
-		c.Lacks |= aegis.LacksSession
-	}
-	if c.Region == "" {
-		c.Lacks |= aegis.LacksRegion
-	}
-	if b.TimeNull[i] {
-		c.Lacks |= aegis.LacksTime
-	} else {
-		c.Time, c.HasTime = b.Time[i], true
-	}
-	if !b.CostNull[i] {
-		c.Cost, c.HasCost = b.Cost[i], true
-	}
-	c.Effect, _ = aegis.ParseEffect(b.Effect.At(i))
-	switch b.Coverage[i] {
-	case capture.CoverageRedacted:
-		c.Lacks |= aegis.LacksRedacted
-	case capture.CoverageAbsent:
-		c.Lacks |= aegis.LacksArgs
-	default:
-		c.Args = doc.Root()
-	}
+	l.batch.Call(i, doc.Root(), c)
+	c.Tenant, c.Agent, c.Tool, c.Action = e.combo.tenant, e.combo.agent, e.combo.tool, e.combo.action
 }
 
 // count adds a decision to every group that it belongs to.

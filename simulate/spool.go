@@ -130,7 +130,7 @@ func (s *spool) encode(dst []byte, b *batch, i int, pos uint64) []byte {
 		c := s.run.src.labelColumn(b, name)
 		dst = appendString(dst, &c, i)
 	}
-	chain := b.chain(i)
+	chain := b.Callers(i)
 	dst = binary.AppendUvarint(dst, uint64(len(chain)))
 	for _, name := range chain {
 		dst = append(binary.AppendUvarint(dst, uint64(len(name))), name...)

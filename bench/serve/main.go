@@ -1,4 +1,4 @@
-// Serve measures the enforcement server under load, beside its peers on the same machine in the same run: aegisctl serve, a
+// Command serve measures the enforcement server under load, beside its peers on the same machine in the same run: aegisctl serve, a
 // stock OPA with the same bundle, and Cerbos with the same rules in its language.
 //
 // It promises that every peer is asked the same and answers rightly before it is measured, that saturation is measured at
